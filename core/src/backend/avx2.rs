@@ -1,0 +1,242 @@
+//! The kernels for AVX2 with AES-NI and PCLMULQDQ, and for the 256-bit forms of both where the processor has them.
+
+#![allow(unsafe_code)] // each block has its reason; that the instructions exist is shown by `Avx2`
+#![allow(clippy::wildcard_imports, clippy::large_types_passed_by_value, clippy::trivially_copy_pass_by_ref)] // intrinsics
+
+use super::portable::AesKey;
+
+/// What [`Avx2::detect`] looks for.
+pub const NEEDS: &str = "avx2, aes, pclmulqdq";
+/// Entries of a dense part at most.
+pub(super) const MAX_DENSE: usize = 8;
+
+/// Evidence that the instructions of [`NEEDS`] are present, and whether `vaes` and `vpclmulqdq` are; made by
+/// [`Avx2::detect`] alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Avx2 {
+    wide: bool,
+}
+
+impl Avx2 {
+    /// Looks for the instructions.
+    #[must_use]
+    pub fn detect() -> Option<Self> {
+        let present = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("aes")
+            && is_x86_feature_detected!("pclmulqdq");
+        let wide = is_x86_feature_detected!("vaes") && is_x86_feature_detected!("vpclmulqdq");
+        present.then_some(Self { wide })
+    }
+
+    /// Returns the same evidence without the 256-bit forms, so that tests reach both.
+    #[must_use]
+    pub fn narrow(self) -> Self {
+        Self { wide: false }
+    }
+}
+
+/// Kernels over one 128-bit lane.
+mod narrow {
+    use core::arch::x86_64::*;
+
+    use super::super::{portable, vector::block_kernels};
+    use super::MAX_DENSE;
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn load_key(keys: &[u64; 1]) -> __m128i {
+        _mm_set_epi64x(0, keys[0].cast_signed())
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    #[allow(clippy::cast_possible_truncation)] // the two halves
+    fn from_block(block: u128) -> __m128i {
+        _mm_set_epi64x((block >> 64) as i64, block as i64)
+    }
+
+    block_kernels! {
+        features: "avx2,aes,pclmulqdq", vector: __m128i, lanes: 1,
+        load: _mm_loadu_si128, store: _mm_storeu_si128, broadcast: from_block, load_keys: load_key,
+        xor: _mm_xor_si128, multiply: _mm_clmulepi64_si128, left: _mm_bslli_si128, right: _mm_bsrli_si128,
+        low: _mm_unpacklo_epi64, high: _mm_unpackhi_epi64, left_64: _mm_slli_epi64, right_64: _mm_srli_epi64,
+        round: _mm_aesenc_si128, last_round: _mm_aesenclast_si128,
+    }
+}
+
+/// Kernels over two 128-bit lanes.
+mod wide {
+    use core::arch::x86_64::*;
+
+    use super::super::{portable, vector::block_kernels};
+    use super::MAX_DENSE;
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn load_keys(keys: &[u64; 2]) -> __m256i {
+        // SAFETY: the array is readable and as long as the vector.
+        let keys = unsafe { _mm_loadu_si128(keys.as_ptr().cast()) };
+        _mm256_permute4x64_epi64::<0x50>(_mm256_castsi128_si256(keys))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    #[allow(clippy::cast_possible_truncation)] // the two halves
+    fn from_block(block: u128) -> __m256i {
+        _mm256_broadcastsi128_si256(_mm_set_epi64x((block >> 64) as i64, block as i64))
+    }
+
+    block_kernels! {
+        features: "avx2,vaes,vpclmulqdq", vector: __m256i, lanes: 2,
+        load: _mm256_loadu_si256, store: _mm256_storeu_si256, broadcast: from_block, load_keys: load_keys,
+        xor: _mm256_xor_si256, multiply: _mm256_clmulepi64_epi128,
+        left: _mm256_bslli_epi128, right: _mm256_bsrli_epi128,
+        low: _mm256_unpacklo_epi64, high: _mm256_unpackhi_epi64,
+        left_64: _mm256_slli_epi64, right_64: _mm256_srli_epi64,
+        round: _mm256_aesenc_epi128, last_round: _mm256_aesenclast_epi128,
+    }
+}
+
+/// Keyed BLAKE3 over eight messages.
+pub(super) mod blake3 {
+    use core::arch::x86_64::*;
+
+    use super::super::vector::{FLAGS, INITIAL, SCHEDULE, blake3_kernel};
+
+    /// Exchanges rows and columns of an 8x8 matrix of words.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(in super::super) fn transpose(r: [__m256i; 8]) -> [__m256i; 8] {
+        let mut pairs = r;
+        for i in 0..4 {
+            pairs[2 * i] = _mm256_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+            pairs[2 * i + 1] = _mm256_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+        }
+        let mut quads = r;
+        for i in 0..2 {
+            quads[4 * i] = _mm256_unpacklo_epi64(pairs[4 * i], pairs[4 * i + 2]);
+            quads[4 * i + 1] = _mm256_unpackhi_epi64(pairs[4 * i], pairs[4 * i + 2]);
+            quads[4 * i + 2] = _mm256_unpacklo_epi64(pairs[4 * i + 1], pairs[4 * i + 3]);
+            quads[4 * i + 3] = _mm256_unpackhi_epi64(pairs[4 * i + 1], pairs[4 * i + 3]);
+        }
+        let mut columns = r;
+        for i in 0..4 {
+            columns[i] = _mm256_permute2x128_si256::<0x20>(quads[i], quads[i + 4]);
+            columns[i + 4] = _mm256_permute2x128_si256::<0x31>(quads[i], quads[i + 4]);
+        }
+        columns
+    }
+
+    /// The words of eight blocks, one word of all of them a vector.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(in super::super) fn load_words(blocks: &[[u8; 64]; 8]) -> [__m256i; 16] {
+        let mut rows = [[_mm256_setzero_si256(); 8]; 2];
+        for (i, block) in blocks.iter().enumerate() {
+            // SAFETY: both vectors lie inside the block of 64 bytes.
+            unsafe {
+                rows[0][i] = _mm256_loadu_si256(block.as_ptr().cast());
+                rows[1][i] = _mm256_loadu_si256(block.as_ptr().add(32).cast());
+            }
+        }
+        let mut words = [_mm256_setzero_si256(); 16];
+        words[..8].copy_from_slice(&transpose(rows[0]));
+        words[8..].copy_from_slice(&transpose(rows[1]));
+        words
+    }
+
+    /// Writes eight hashes of eight words.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(in super::super) fn store_words(words: [__m256i; 8], hashes: &mut [[u8; 32]; 8]) {
+        for (hash, row) in hashes.iter_mut().zip(transpose(words)) {
+            // SAFETY: the hash is writable and as long as the vector.
+            unsafe { _mm256_storeu_si256(hash.as_mut_ptr().cast(), row) };
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn rotate_16(x: __m256i) -> __m256i {
+        let order = _mm_set_epi8(13, 12, 15, 14, 9, 8, 11, 10, 5, 4, 7, 6, 1, 0, 3, 2);
+        _mm256_shuffle_epi8(x, _mm256_broadcastsi128_si256(order))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn rotate_12(x: __m256i) -> __m256i {
+        _mm256_or_si256(_mm256_srli_epi32::<12>(x), _mm256_slli_epi32::<20>(x))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn rotate_8(x: __m256i) -> __m256i {
+        let order = _mm_set_epi8(12, 15, 14, 13, 8, 11, 10, 9, 4, 7, 6, 5, 0, 3, 2, 1);
+        _mm256_shuffle_epi8(x, _mm256_broadcastsi128_si256(order))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn rotate_7(x: __m256i) -> __m256i {
+        _mm256_or_si256(_mm256_srli_epi32::<7>(x), _mm256_slli_epi32::<25>(x))
+    }
+
+    blake3_kernel! {
+        features: "avx2", vector: __m256i, lanes: 8,
+        splat: _mm256_set1_epi32, add: _mm256_add_epi32, xor: _mm256_xor_si256,
+        rotate_16: rotate_16, rotate_12: rotate_12, rotate_8: rotate_8, rotate_7: rotate_7,
+        load: load_words, store: store_words,
+    }
+}
+
+/// Calls a kernel of the width that the evidence allows.
+macro_rules! by_width {
+    ($evidence:expr, $($kernel:tt)+) => {
+        // SAFETY: an `Avx2` exists only if `detect` found avx2, aes and pclmulqdq, and it is wide only if `detect` found
+        // vaes and vpclmulqdq too.
+        unsafe { if $evidence.wide { wide::$($kernel)+ } else { narrow::$($kernel)+ } }
+    };
+}
+
+pub(super) fn aes_encrypt(evidence: Avx2, key: &AesKey, blocks: &mut [u128]) {
+    by_width!(evidence, aes::<false>(&key.round_keys, blocks));
+}
+
+pub(super) fn aes_hash(evidence: Avx2, key: &AesKey, blocks: &mut [u128]) {
+    by_width!(evidence, aes::<true>(&key.round_keys, blocks));
+}
+
+pub(super) fn gf128_scale_add(evidence: Avx2, factor: u128, y: &[u128], sum: &mut [u128]) {
+    by_width!(evidence, gf128_scale_add(factor, y, sum));
+}
+
+pub(super) fn gf128_multiply(evidence: Avx2, x: &mut [u128], y: &[u128]) {
+    by_width!(evidence, gf128_multiply(x, y));
+}
+
+pub(super) fn gf128_inner_product(evidence: Avx2, x: &[u128], y: &[u128]) -> u128 {
+    by_width!(evidence, gf128_inner_product(x, y))
+}
+
+pub(super) fn gf128_dense(evidence: Avx2, dense: &[u128], keys: &[u64], sum: &mut [u128]) {
+    by_width!(evidence, gf128_dense(dense, keys, sum));
+}
+
+pub(super) fn gf64_scale_add(evidence: Avx2, factor: u128, y: &[u64], sum: &mut [u128]) {
+    by_width!(evidence, gf64_scale_add(factor, y, sum));
+}
+
+pub(super) fn gf64_dense(evidence: Avx2, dense: &[u128], keys: &[u64], sum: &mut [u128]) {
+    by_width!(evidence, gf64_dense(dense, keys, sum));
+}
+
+pub(super) fn blake3_keyed(
+    _: Avx2,
+    key: &[u32; 8],
+    message_bytes: u32,
+    blocks: &[[u8; 64]],
+    hashes: &mut [[u8; 32]],
+) {
+    // SAFETY: an `Avx2` exists only if `detect` found avx2.
+    unsafe { blake3::blake3_keyed(key, message_bytes, blocks, hashes) }
+}

@@ -1,0 +1,153 @@
+//! The kernels for AVX-512 with VAES, VPCLMULQDQ and GFNI: four 128-bit lanes, sixteen BLAKE3 messages.
+
+#![allow(unsafe_code)] // each block has its reason; that the instructions exist is shown by `Avx512`
+#![allow(clippy::wildcard_imports, clippy::large_types_passed_by_value, clippy::trivially_copy_pass_by_ref)] // intrinsics
+
+use super::portable::AesKey;
+
+/// What [`Avx512::detect`] looks for.
+pub const NEEDS: &str = "avx512f, avx512bw, avx512dq, avx512vl, avx512vbmi, vaes, vpclmulqdq, gfni";
+
+/// Evidence that the instructions of [`NEEDS`] are present; made by [`Avx512::detect`] alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Avx512(());
+
+impl Avx512 {
+    /// Looks for the instructions.
+    #[must_use]
+    pub fn detect() -> Option<Self> {
+        let present = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vbmi")
+            && is_x86_feature_detected!("vaes")
+            && is_x86_feature_detected!("vpclmulqdq")
+            && is_x86_feature_detected!("gfni");
+        present.then_some(Self(()))
+    }
+}
+
+/// Kernels over four 128-bit lanes.
+mod blocks {
+    use core::arch::x86_64::*;
+
+    use super::super::{avx2::MAX_DENSE, portable, vector::block_kernels};
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn load_keys(keys: &[u64; 4]) -> __m512i {
+        // SAFETY: the array is readable and as long as the vector.
+        let keys = unsafe { _mm256_loadu_si256(keys.as_ptr().cast()) };
+        _mm512_permutexvar_epi64(_mm512_set_epi64(3, 3, 2, 2, 1, 1, 0, 0), _mm512_castsi256_si512(keys))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    #[allow(clippy::cast_possible_truncation)] // the two halves
+    fn from_block(block: u128) -> __m512i {
+        _mm512_broadcast_i32x4(_mm_set_epi64x((block >> 64) as i64, block as i64))
+    }
+
+    block_kernels! {
+        features: "avx512f,avx512bw,vaes,vpclmulqdq", vector: __m512i, lanes: 4,
+        load: _mm512_loadu_si512, store: _mm512_storeu_si512, broadcast: from_block, load_keys: load_keys,
+        xor: _mm512_xor_si512, multiply: _mm512_clmulepi64_epi128,
+        left: _mm512_bslli_epi128, right: _mm512_bsrli_epi128,
+        low: _mm512_unpacklo_epi64, high: _mm512_unpackhi_epi64,
+        left_64: _mm512_slli_epi64, right_64: _mm512_srli_epi64,
+        round: _mm512_aesenc_epi128, last_round: _mm512_aesenclast_epi128,
+    }
+}
+
+/// Keyed BLAKE3 over sixteen messages; blocks and hashes are transposed eight at a time.
+mod blake3 {
+    use core::arch::x86_64::*;
+
+    use super::super::avx2::blake3 as eight;
+    use super::super::vector::{FLAGS, INITIAL, SCHEDULE, blake3_kernel};
+
+    #[inline]
+    #[target_feature(enable = "avx2,avx512f")]
+    fn load_words(blocks: &[[u8; 64]; 16]) -> [__m512i; 16] {
+        let (halves, _) = blocks.as_chunks::<8>();
+        let (low, high) = (eight::load_words(&halves[0]), eight::load_words(&halves[1]));
+        let mut words = [_mm512_setzero_si512(); 16];
+        for i in 0..16 {
+            words[i] = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low[i]), high[i]);
+        }
+        words
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,avx512f")]
+    fn store_words(words: [__m512i; 8], hashes: &mut [[u8; 32]; 16]) {
+        let mut low = [_mm256_setzero_si256(); 8];
+        let mut high = low;
+        for i in 0..8 {
+            low[i] = _mm512_castsi512_si256(words[i]);
+            high[i] = _mm512_extracti64x4_epi64::<1>(words[i]);
+        }
+        let (halves, _) = hashes.as_chunks_mut::<8>();
+        eight::store_words(low, &mut halves[0]);
+        eight::store_words(high, &mut halves[1]);
+    }
+
+    blake3_kernel! {
+        features: "avx2,avx512f", vector: __m512i, lanes: 16,
+        splat: _mm512_set1_epi32, add: _mm512_add_epi32, xor: _mm512_xor_si512,
+        rotate_16: _mm512_ror_epi32::<16>, rotate_12: _mm512_ror_epi32::<12>,
+        rotate_8: _mm512_ror_epi32::<8>, rotate_7: _mm512_ror_epi32::<7>,
+        load: load_words, store: store_words,
+    }
+}
+
+/// Calls a kernel of this backend.
+macro_rules! present {
+    ($($kernel:tt)+) => {
+        // SAFETY: an `Avx512` exists only if `detect` found all of `NEEDS`; avx512f implies avx2.
+        unsafe { $($kernel)+ }
+    };
+}
+
+pub(super) fn aes_encrypt(_: Avx512, key: &AesKey, blocks: &mut [u128]) {
+    present!(blocks::aes::<false>(&key.round_keys, blocks));
+}
+
+pub(super) fn aes_hash(_: Avx512, key: &AesKey, blocks: &mut [u128]) {
+    present!(blocks::aes::<true>(&key.round_keys, blocks));
+}
+
+pub(super) fn gf128_scale_add(_: Avx512, factor: u128, y: &[u128], sum: &mut [u128]) {
+    present!(blocks::gf128_scale_add(factor, y, sum));
+}
+
+pub(super) fn gf128_multiply(_: Avx512, x: &mut [u128], y: &[u128]) {
+    present!(blocks::gf128_multiply(x, y));
+}
+
+pub(super) fn gf128_inner_product(_: Avx512, x: &[u128], y: &[u128]) -> u128 {
+    present!(blocks::gf128_inner_product(x, y))
+}
+
+pub(super) fn gf128_dense(_: Avx512, dense: &[u128], keys: &[u64], sum: &mut [u128]) {
+    present!(blocks::gf128_dense(dense, keys, sum));
+}
+
+pub(super) fn gf64_scale_add(_: Avx512, factor: u128, y: &[u64], sum: &mut [u128]) {
+    present!(blocks::gf64_scale_add(factor, y, sum));
+}
+
+pub(super) fn gf64_dense(_: Avx512, dense: &[u128], keys: &[u64], sum: &mut [u128]) {
+    present!(blocks::gf64_dense(dense, keys, sum));
+}
+
+pub(super) fn blake3_keyed(
+    _: Avx512,
+    key: &[u32; 8],
+    message_bytes: u32,
+    blocks: &[[u8; 64]],
+    hashes: &mut [[u8; 32]],
+) {
+    present!(blake3::blake3_keyed(key, message_bytes, blocks, hashes));
+}

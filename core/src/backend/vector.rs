@@ -1,0 +1,329 @@
+//! Kernels over 128-bit lanes, written once; a backend makes them for each of its vector widths.
+//!
+//! The intrinsics of the three widths differ in their names alone, which are the arguments of [`block_kernels`] and
+//! [`blake3_kernel`]. All code made here is compiled with the features that the backend's evidence stands for.
+
+/// The seven message schedules of BLAKE3 (BLAKE3 paper, section 2.2, table 2, applied round after round).
+pub(super) const SCHEDULE: [[usize; 16]; 7] = [
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+    [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8],
+    [3, 4, 10, 12, 13, 2, 7, 14, 6, 5, 9, 0, 11, 15, 8, 1],
+    [10, 7, 12, 9, 14, 3, 13, 15, 4, 0, 11, 2, 5, 8, 1, 6],
+    [12, 13, 9, 11, 15, 10, 14, 8, 7, 2, 5, 3, 0, 1, 6, 4],
+    [9, 14, 11, 5, 8, 12, 15, 1, 13, 3, 0, 10, 2, 6, 4, 7],
+    [11, 15, 5, 0, 1, 9, 8, 6, 14, 10, 2, 12, 3, 4, 7, 13],
+];
+
+/// The first four words of the initial value of BLAKE3 (section 2.2).
+pub(super) const INITIAL: [u32; 4] = [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a];
+/// Flags of the only block of the only chunk, keyed: `CHUNK_START | CHUNK_END | ROOT | KEYED_HASH`.
+pub(super) const FLAGS: u32 = 1 | 2 | 8 | 16;
+
+/// Makes AES and field kernels over vectors of `$lanes` lanes of 128 bits.
+macro_rules! block_kernels {
+    (
+        features: $features:literal, vector: $vector:ty, lanes: $lanes:literal,
+        load: $load:ident, store: $store:ident, broadcast: $broadcast:expr, load_keys: $load_keys:expr,
+        xor: $xor:ident, multiply: $multiply:ident, left: $left:ident, right: $right:ident,
+        low: $low:ident, high: $high:ident, left_64: $left_64:ident, right_64: $right_64:ident,
+        round: $round:ident, last_round: $last_round:ident $(,)?
+    ) => {
+        const LANES: usize = $lanes;
+        const AES_BATCH: usize = 8 * LANES;
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn load(blocks: &[u128; LANES]) -> $vector {
+            // SAFETY: the array is readable and as long as the vector; the load needs no alignment.
+            unsafe { $load(blocks.as_ptr().cast()) }
+        }
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn store(blocks: &mut [u128; LANES], vector: $vector) {
+            // SAFETY: the array is writable and as long as the vector; the store needs no alignment.
+            unsafe { $store(blocks.as_mut_ptr().cast(), vector) }
+        }
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn broadcast(block: u128) -> $vector {
+            $broadcast(block)
+        }
+
+        /// Runs a kernel over whole vectors, and once more over a padded copy of what is left.
+        macro_rules! in_vectors {
+            ($sum:expr, $others:expr, $body:expr) => {{
+                let (sums, rest) = $sum.as_chunks_mut::<LANES>();
+                let (others, other_rest) = $others.as_chunks::<LANES>();
+                for (sum, other) in sums.iter_mut().zip(others) {
+                    $body(sum, other);
+                }
+                if !rest.is_empty() {
+                    let mut sum = [Default::default(); LANES];
+                    let mut other = [Default::default(); LANES];
+                    sum[..rest.len()].copy_from_slice(rest);
+                    other[..rest.len()].copy_from_slice(other_rest);
+                    $body(&mut sum, &other);
+                    rest.copy_from_slice(&sum[..rest.len()]);
+                }
+            }};
+        }
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn aes_batch<const HASH: bool>(keys: &[$vector; 11], blocks: &mut [u128; AES_BATCH]) {
+            let (blocks, _) = blocks.as_chunks_mut::<LANES>();
+            let mut states = [keys[0]; 8];
+            for (state, block) in states.iter_mut().zip(&*blocks) {
+                *state = $xor(*state, load(block));
+            }
+            for key in &keys[1..10] {
+                for state in &mut states {
+                    *state = $round(*state, *key);
+                }
+            }
+            for (state, block) in states.iter_mut().zip(blocks) {
+                let key = if HASH { $xor(keys[10], load(block)) } else { keys[10] };
+                store(block, $last_round(*state, key));
+            }
+        }
+
+        #[target_feature(enable = $features)]
+        pub(super) fn aes<const HASH: bool>(round_keys: &[u128; 11], blocks: &mut [u128]) {
+            let mut keys = [broadcast(0); 11];
+            for (key, round_key) in keys.iter_mut().zip(round_keys) {
+                *key = broadcast(*round_key);
+            }
+            let (batches, rest) = blocks.as_chunks_mut::<AES_BATCH>();
+            for batch in batches {
+                aes_batch::<HASH>(&keys, batch);
+            }
+            if !rest.is_empty() {
+                let mut batch = [0; AES_BATCH];
+                batch[..rest.len()].copy_from_slice(rest);
+                aes_batch::<HASH>(&keys, &mut batch);
+                rest.copy_from_slice(&batch[..rest.len()]);
+            }
+        }
+
+        /// `low + middle*x^64` modulo the modulus of GF(2^128), for a middle part of degree below 128.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn reduce_192(low: $vector, middle: $vector, modulus: $vector) -> $vector {
+            $xor($xor(low, $left::<8>(middle)), $multiply::<0x01>(middle, modulus))
+        }
+
+        /// `low + middle*x^64 + high*x^128` modulo the modulus of GF(2^128).
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn reduce_256(low: $vector, middle: $vector, high: $vector, modulus: $vector) -> $vector {
+            let low = $xor(low, $left::<8>(middle));
+            let high = $xor(high, $right::<8>(middle));
+            let top = $multiply::<0x01>(high, modulus);
+            let high = $xor(high, $right::<8>(top));
+            $xor($xor(low, $left::<8>(top)), $multiply::<0x00>(high, modulus))
+        }
+
+        #[target_feature(enable = $features)]
+        pub(super) fn gf128_scale_add(factor: u128, y: &[u128], sum: &mut [u128]) {
+            let modulus = broadcast(u128::from(portable::GF128_MODULUS));
+            let shifted = broadcast(portable::gf128_product(factor, 1 << 64));
+            let factor = broadcast(factor);
+            let kernel = |sum: &mut [u128; LANES], y: &[u128; LANES]| {
+                let y = load(y);
+                let low = $xor($multiply::<0x00>(y, factor), $multiply::<0x01>(y, shifted));
+                let middle = $xor($multiply::<0x10>(y, factor), $multiply::<0x11>(y, shifted));
+                store(sum, $xor(load(sum), reduce_192(low, middle, modulus)));
+            };
+            in_vectors!(sum, y, kernel);
+        }
+
+        #[target_feature(enable = $features)]
+        pub(super) fn gf128_multiply(x: &mut [u128], y: &[u128]) {
+            let modulus = broadcast(u128::from(portable::GF128_MODULUS));
+            let kernel = |x: &mut [u128; LANES], y: &[u128; LANES]| {
+                let (a, b) = (load(x), load(y));
+                let middle = $xor($multiply::<0x01>(a, b), $multiply::<0x10>(a, b));
+                let (low, high) = ($multiply::<0x00>(a, b), $multiply::<0x11>(a, b));
+                store(x, reduce_256(low, middle, high, modulus));
+            };
+            in_vectors!(x, y, kernel);
+        }
+
+        #[target_feature(enable = $features)]
+        pub(super) fn gf128_inner_product(x: &[u128], y: &[u128]) -> u128 {
+            let mut low = broadcast(0);
+            let mut middle = broadcast(0);
+            let mut high = broadcast(0);
+            let mut kernel = |x: &[u128; LANES], y: &[u128; LANES]| {
+                let (a, b) = (load(x), load(y));
+                low = $xor(low, $multiply::<0x00>(a, b));
+                middle = $xor(middle, $xor($multiply::<0x01>(a, b), $multiply::<0x10>(a, b)));
+                high = $xor(high, $multiply::<0x11>(a, b));
+            };
+            let (xs, x_rest) = x.as_chunks::<LANES>();
+            let (ys, y_rest) = y.as_chunks::<LANES>();
+            for (x, y) in xs.iter().zip(ys) {
+                kernel(x, y);
+            }
+            let mut padded = [[0; LANES]; 2];
+            padded[0][..x_rest.len()].copy_from_slice(x_rest);
+            padded[1][..y_rest.len()].copy_from_slice(y_rest);
+            kernel(&padded[0], &padded[1]);
+            let mut sums = [0; LANES];
+            store(&mut sums, reduce_256(low, middle, high, broadcast(u128::from(portable::GF128_MODULUS))));
+            sums.iter().fold(0, |total, sum| total ^ sum)
+        }
+
+        /// The entries of a dense part as vectors, the last one first.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn broadcast_dense(dense: &[u128]) -> [$vector; MAX_DENSE] {
+            let mut entries = [broadcast(0); MAX_DENSE];
+            for (entry, block) in entries.iter_mut().zip(dense.iter().rev()) {
+                *entry = broadcast(*block);
+            }
+            entries
+        }
+
+        #[target_feature(enable = $features)]
+        pub(super) fn gf128_dense(dense: &[u128], keys: &[u64], sum: &mut [u128]) {
+            let modulus = broadcast(u128::from(portable::GF128_MODULUS));
+            let all_entries = broadcast_dense(dense);
+            let entries = &all_entries[..dense.len()];
+            let kernel = |sum: &mut [u128; LANES], keys: &[u64; LANES]| {
+                let keys = $load_keys(keys);
+                let mut value = broadcast(0);
+                for entry in entries {
+                    value = $xor(value, *entry);
+                    value = reduce_192($multiply::<0x00>(value, keys), $multiply::<0x01>(value, keys), modulus);
+                }
+                store(sum, $xor(load(sum), value));
+            };
+            in_vectors!(sum, keys, kernel);
+        }
+
+        /// Two products of degree below 127, each reduced modulo the modulus of GF(2^64): the first to the low halves.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn reduce_pair(first: $vector, second: $vector) -> $vector {
+            let high = $high(first, second);
+            // What x^3 and x^4 times the high part (of degree below 63) push out at the top comes back below.
+            let high = $xor(high, $xor($right_64::<61>(high), $right_64::<60>(high)));
+            let high = $xor($xor(high, $left_64::<1>(high)), $xor($left_64::<3>(high), $left_64::<4>(high)));
+            $xor($low(first, second), high)
+        }
+
+        #[target_feature(enable = $features)]
+        pub(super) fn gf64_scale_add(factor: u128, y: &[u64], sum: &mut [u128]) {
+            let factor = broadcast(factor);
+            let kernel = |sum: &mut [u128; LANES], y: &[u64; LANES]| {
+                let y = $load_keys(y);
+                let product = reduce_pair($multiply::<0x00>(factor, y), $multiply::<0x01>(factor, y));
+                store(sum, $xor(load(sum), product));
+            };
+            in_vectors!(sum, y, kernel);
+        }
+
+        #[target_feature(enable = $features)]
+        pub(super) fn gf64_dense(dense: &[u128], keys: &[u64], sum: &mut [u128]) {
+            let all_entries = broadcast_dense(dense);
+            let entries = &all_entries[..dense.len()];
+            let kernel = |sum: &mut [u128; LANES], keys: &[u64; LANES]| {
+                let keys = $load_keys(keys);
+                let mut value = broadcast(0);
+                for entry in entries {
+                    value = $xor(value, *entry);
+                    value = reduce_pair($multiply::<0x00>(value, keys), $multiply::<0x01>(value, keys));
+                }
+                store(sum, $xor(load(sum), value));
+            };
+            in_vectors!(sum, keys, kernel);
+        }
+    };
+}
+
+/// Makes the keyed hash of one block over `$lanes` messages at once.
+macro_rules! blake3_kernel {
+    (
+        features: $features:literal, vector: $vector:ty, lanes: $lanes:literal,
+        splat: $splat:expr, add: $add:ident, xor: $xor:ident,
+        rotate_16: $rotate_16:expr, rotate_12: $rotate_12:expr, rotate_8: $rotate_8:expr, rotate_7: $rotate_7:expr,
+        load: $load_words:ident, store: $store_words:ident $(,)?
+    ) => {
+        const MESSAGES: usize = $lanes;
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn mix(v: &mut [$vector; 16], at: [usize; 4], x: $vector, y: $vector) {
+            let [a, b, c, d] = at;
+            v[a] = $add($add(v[a], v[b]), x);
+            v[d] = $rotate_16($xor(v[d], v[a]));
+            v[c] = $add(v[c], v[d]);
+            v[b] = $rotate_12($xor(v[b], v[c]));
+            v[a] = $add($add(v[a], v[b]), y);
+            v[d] = $rotate_8($xor(v[d], v[a]));
+            v[c] = $add(v[c], v[d]);
+            v[b] = $rotate_7($xor(v[b], v[c]));
+        }
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn compress(
+            key: &[u32; 8],
+            message_bytes: u32,
+            blocks: &[[u8; 64]; MESSAGES],
+            hashes: &mut [[u8; 32]; MESSAGES],
+        ) {
+            let words = $load_words(blocks);
+            let mut v = [$splat(0); 16]; // the counter, words 12 and 13, is zero
+            for i in 0..8 {
+                v[i] = $splat(key[i].cast_signed());
+            }
+            for i in 0..4 {
+                v[8 + i] = $splat(INITIAL[i].cast_signed());
+            }
+            v[14] = $splat(message_bytes.cast_signed());
+            v[15] = $splat(FLAGS.cast_signed());
+            for s in &SCHEDULE {
+                mix(&mut v, [0, 4, 8, 12], words[s[0]], words[s[1]]);
+                mix(&mut v, [1, 5, 9, 13], words[s[2]], words[s[3]]);
+                mix(&mut v, [2, 6, 10, 14], words[s[4]], words[s[5]]);
+                mix(&mut v, [3, 7, 11, 15], words[s[6]], words[s[7]]);
+                mix(&mut v, [0, 5, 10, 15], words[s[8]], words[s[9]]);
+                mix(&mut v, [1, 6, 11, 12], words[s[10]], words[s[11]]);
+                mix(&mut v, [2, 7, 8, 13], words[s[12]], words[s[13]]);
+                mix(&mut v, [3, 4, 9, 14], words[s[14]], words[s[15]]);
+            }
+            let mut output = [$splat(0); 8];
+            for i in 0..8 {
+                output[i] = $xor(v[i], v[i + 8]);
+            }
+            $store_words(output, hashes);
+        }
+
+        #[target_feature(enable = $features)]
+        pub(super) fn blake3_keyed(
+            key: &[u32; 8],
+            message_bytes: u32,
+            blocks: &[[u8; 64]],
+            hashes: &mut [[u8; 32]],
+        ) {
+            let (batches, rest) = blocks.as_chunks::<MESSAGES>();
+            let (outputs, output_rest) = hashes.as_chunks_mut::<MESSAGES>();
+            for (batch, output) in batches.iter().zip(outputs) {
+                compress(key, message_bytes, batch, output);
+            }
+            if !rest.is_empty() {
+                let mut batch = [[0; 64]; MESSAGES];
+                let mut output = [[0; 32]; MESSAGES];
+                batch[..rest.len()].copy_from_slice(rest);
+                compress(key, message_bytes, &batch, &mut output);
+                output_rest.copy_from_slice(&output[..rest.len()]);
+            }
+        }
+    };
+}
+
+pub(super) use {blake3_kernel, block_kernels};
