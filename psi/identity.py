@@ -20,7 +20,9 @@ import nacl.public
 import nacl.signing
 import platformdirs
 import tomlkit
+import tomlkit.items
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -78,7 +80,7 @@ class Identity:
         document["signing_key"] = self.signing_public
         document["sealing_key"] = self.sealing_public
         document["fingerprint"] = self.fingerprint
-        document["certificate"] = tomlkit.string("\n" + self.certificate_pem, multiline=True)
+        document["certificate"] = pem_value(self.certificate_pem)
         return tomlkit.dumps(document)
 
 
@@ -109,7 +111,9 @@ def create(folder: Path, name: str) -> Identity:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    certificate = _certificate(tls, name, signing_public=signing.verify_key.encode().hex())
+    certificate = _certificate(
+        tls, name, keys=_keys_uri(signing.verify_key.encode(), sealing.public_key.encode())
+    )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished.mkdir(mode=0o700)
@@ -145,8 +149,7 @@ def load(folder: Path) -> Identity:
     sealing = nacl.public.PrivateKey(_read_key(folder / SEALING_KEY))
     try:
         certificate = x509.load_pem_x509_certificate(_read(folder / TLS_CERTIFICATE))
-        name = str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
-    except (ValueError, IndexError):
+    except ValueError:
         raise _damaged(folder / TLS_CERTIFICATE) from None
     try:
         tls = serialization.load_pem_private_key(_read(folder / TLS_KEY), password=None)
@@ -156,7 +159,7 @@ def load(folder: Path) -> Identity:
         raise MachineError(f"{folder / TLS_KEY} is not the key of {TLS_CERTIFICATE} beside it")
     der = certificate.public_bytes(serialization.Encoding.DER)
     return Identity(
-        name=name,
+        name=_common_name(certificate),
         certificate_der=der,
         certificate_pem=certificate.public_bytes(serialization.Encoding.PEM).decode("ascii"),
         fingerprint=hashlib.sha256(der).hexdigest(),
@@ -208,9 +211,9 @@ def check_card(card: Card, *, where: str) -> Card:
             raise TermsError(f"{where}{label} is not {2 * KEY_BYTES} small hexadecimal digits")
     try:
         (certificate,) = x509.load_pem_x509_certificates(card.certificate.encode())
-    except ValueError:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
         raise TermsError(f"{where}certificate is not one certificate in PEM") from None
-    key = certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise TermsError(f"{where}certificate has a key that is not EC P-256")
     der = certificate.public_bytes(serialization.Encoding.DER)
@@ -219,8 +222,18 @@ def check_card(card: Card, *, where: str) -> Card:
             f"{where}fingerprint is not the SHA-256 of {where}certificate",
             hint="ask for the card again (`psi id show`) and compare the fingerprint by telephone",
         )
+    keys = _keys_uri(bytes.fromhex(card.signing_key), bytes.fromhex(card.sealing_key))
+    if _common_name(certificate) != card.name:
+        raise TermsError(f"{where}certificate was made for another name than {where}name")
+    if _names(certificate) != [keys]:
+        raise TermsError(f"{where}certificate was not made for {where}signing_key and {where}sealing_key")
     spelling = certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
     return Card(card.name, card.signing_key, card.sealing_key, card.fingerprint, spelling)
+
+
+def pem_value(pem: str) -> tomlkit.items.Item:
+    """Return a certificate as a TOML value that begins on a line of its own; cards and terms hold it so."""
+    return tomlkit.value(f'"""\n{pem}"""')
 
 
 def check_name(name: str) -> None:
@@ -229,12 +242,12 @@ def check_name(name: str) -> None:
         raise UsageError(f"a name is 1 to {NAME_CHARACTERS} printable characters, without blanks at its ends")
 
 
-def _certificate(key: ec.EllipticCurvePrivateKey, name: str, *, signing_public: str) -> x509.Certificate:
+def _certificate(key: ec.EllipticCurvePrivateKey, name: str, *, keys: str) -> x509.Certificate:
     """
     Return a certificate for ``key`` signed by itself; the terms name it, and so it never ends.
 
-    Its extensions satisfy OpenSSL's strict checks when it serves as the trust anchor (RFC 5280, 4.2). The
-    alternative name ties the signing key to it.
+    Its extensions satisfy OpenSSL's strict checks when it serves as the trust anchor (RFC 5280, 4.2).
+    ``keys`` is the alternative name, so that the fingerprint people compare vouches for the other two keys.
     """
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     usage = x509.KeyUsage(
@@ -249,9 +262,7 @@ def _certificate(key: ec.EllipticCurvePrivateKey, name: str, *, signing_public: 
         decipher_only=False,
     )
     both = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
-    alternative = x509.SubjectAlternativeName(
-        [x509.UniformResourceIdentifier(f"urn:psi:signing-key:{signing_public}")]
-    )
+    alternative = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(keys)])
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -265,9 +276,29 @@ def _certificate(key: ec.EllipticCurvePrivateKey, name: str, *, signing_public: 
         .add_extension(both, critical=False)
         .add_extension(alternative, critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
+
+
+def _keys_uri(signing_public: bytes, sealing_public: bytes) -> str:
+    """Return the alternative name by which a certificate vouches for the two other public keys."""
+    return f"urn:psi:keys:{hashlib.sha256(signing_public + sealing_public).hexdigest()}"
+
+
+def _common_name(certificate: x509.Certificate) -> str:
+    """Return the common names of a certificate, which is one name in ours."""
+    return "".join(
+        str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    )
+
+
+def _names(certificate: x509.Certificate) -> list[str]:
+    """Return the URIs among the alternative names of a certificate."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return []
+    return names.get_values_for_type(x509.UniformResourceIdentifier)
 
 
 def _write(path: Path, data: bytes) -> None:
