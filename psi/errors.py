@@ -149,3 +149,9 @@ def exit_code(error: BaseException) -> int:
     """
     by_class = {raised: row.code for row in EXIT_CODES for raised in row.classes}
     return next((by_class[cls] for cls in type(error).__mro__ if cls in by_class), 1)
+
+
+def exit_codes_table() -> str:
+    """Return the exit codes as the table of ``docs/exit-codes.md``; a test holds the page to it."""
+    rows = [f"| {row.code} | {row.meaning} | {row.next_step} |" for row in EXIT_CODES]
+    return "\n".join(["| code | what it means | what to do |", "|---|---|---|", *rows])

@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import nacl.public
@@ -68,19 +68,21 @@ class Identity:
     tls_key_path: Path
     tls_certificate_path: Path
 
+    def public(self) -> Card:
+        """Return the card as a value: what goes into the terms."""
+        return Card(
+            self.name, self.signing_public, self.sealing_public, self.fingerprint, self.certificate_pem
+        )
+
     def card(self) -> str:
-        """Return the public card as TOML: what goes to the other organisation and into the terms."""
+        """Return the card as TOML: what goes to the other organisation."""
         document = tomlkit.document()
         document.add(
             tomlkit.comment("The public card of an organisation. Nothing in it is secret; send it to")
         )
         document.add(tomlkit.comment("the other organisation and compare the fingerprint by telephone."))
         document["schema"] = CARD_SCHEMA
-        document["name"] = self.name
-        document["signing_key"] = self.signing_public
-        document["sealing_key"] = self.sealing_public
-        document["fingerprint"] = self.fingerprint
-        document["certificate"] = pem_value(self.certificate_pem)
+        document.update({**asdict(self.public()), "certificate": pem_value(self.certificate_pem)})
         return tomlkit.dumps(document)
 
 

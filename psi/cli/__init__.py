@@ -72,6 +72,7 @@ class LazyGroup(click.Group):
         "auto_envvar_prefix": "PSI",
         "max_content_width": 100,
     },
+    epilog="Example:  psi demo --requests 20000 --records 20000 --matches 750",
 )
 @click.version_option(package_name="psi-overlap", prog_name="psi", message="%(prog)s %(version)s")
 def command() -> None:
@@ -80,11 +81,7 @@ def command() -> None:
 
     Two organisations agree on terms; the holder runs `psi serve`, the requester runs `psi join`.
     Results go to standard output, everything else to standard error.
-
-    \b
-    Example:
-      psi demo --requests 20000 --records 20000 --matches 750
-    """  # noqa: D301 - click reads the backspace
+    """
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
