@@ -1,0 +1,78 @@
+"""Options that several commands share, and how a command prints."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Know how much a command says: results on standard output, notes on standard error."""
+
+    json: bool
+    quiet: bool
+    verbose: bool
+
+    def result(self, record: Mapping[str, object], text: str) -> None:
+        """Print a command's result on standard output: with ``--json`` the record, else the text."""
+        print(json.dumps(record, ensure_ascii=False, indent=2) if self.json else text)
+
+    def note(self, text: str) -> None:
+        """Print a line on standard error unless ``--quiet``."""
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def detail(self, text: str) -> None:
+        """Print a line on standard error with ``--verbose`` only."""
+        if self.verbose and not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+
+def screen_options(function: Callable[..., R]) -> Callable[..., R]:
+    """Add ``--json``, ``-q`` and ``-v`` to a command, which receives them as one argument ``screen``."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
+    @click.option("-q", "--quiet", is_flag=True, help="Print results and errors only.")
+    @click.option("-v", "--verbose", is_flag=True, help="Print details on standard error.")
+    @functools.wraps(function)
+    def wrapper(as_json: bool, quiet: bool, verbose: bool, **arguments: object) -> R:
+        screen = Screen(json=as_json, quiet=quiet, verbose=verbose)
+        return function(screen=screen, **arguments)
+
+    return wrapper
+
+
+identity_option = click.option(
+    "--identity",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder of this organisation's keys (default: by the operating system's rules).",
+)
+
+terms_option = click.option(
+    "--terms",
+    "terms_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    required=True,
+    help="The terms both organisations agreed on.",
+)
+
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Use at most N cores (default: all).",
+)

@@ -1,0 +1,49 @@
+"""
+Hold what two organisations agreed on: one page of TOML, its digest, what differs between two of them.
+
+Both sides read the same file. Its digest is compared in the hello before anything else happens, so a run takes
+place under one text or not at all. (A signature file ``terms.sig`` beside it is not read yet.)
+"""
+
+from psi.terms.difference import Difference, diff
+from psi.terms.draft import DEFAULT_MAX_ITEMS, draft
+from psi.terms.model import (
+    MAX_ITEMS,
+    SCHEMA,
+    SIDES,
+    ColumnRule,
+    KeyColumn,
+    Party,
+    Side,
+    Terms,
+    check,
+    digest,
+    load,
+    parse,
+    receiver,
+    side_of,
+)
+from psi.terms.text import dumps, who_learns_what
+
+__all__ = [
+    "DEFAULT_MAX_ITEMS",
+    "MAX_ITEMS",
+    "SCHEMA",
+    "SIDES",
+    "ColumnRule",
+    "Difference",
+    "KeyColumn",
+    "Party",
+    "Side",
+    "Terms",
+    "check",
+    "diff",
+    "digest",
+    "draft",
+    "dumps",
+    "load",
+    "parse",
+    "receiver",
+    "side_of",
+    "who_learns_what",
+]

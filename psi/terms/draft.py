@@ -1,0 +1,108 @@
+"""A first version of an agreement, from the cards of two organisations."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+
+import msgspec
+
+from psi.identity import Card
+from psi.terms.model import SCHEMA, SIDES, ColumnRule, KeyColumn, Side, Terms, from_values
+from psi.wire import Suite
+
+ISO_DATE = "%Y-%m-%d"
+
+# The columns of the synthetic case, which are those that requests of its kind have in the public record.
+DEFAULT_KEY = (
+    KeyColumn(name="tin", requester="tin", holder="tin", recipe="digits/1"),
+    KeyColumn(name="last_name", requester="last_name", holder="last_name", recipe="nfkd-upper-alnum/1"),
+    KeyColumn(
+        name="dob",
+        requester="dob",
+        holder="dob",
+        recipe="date-iso/1",
+        requester_format=ISO_DATE,
+        holder_format=ISO_DATE,
+    ),
+)
+DEFAULT_REQUIRED: dict[Side, tuple[str, ...]] = {
+    "requester": (
+        "request_id",
+        "first_name",
+        "last_name",
+        "tin",
+        "street",
+        "city",
+        "state",
+        "zip",
+        "dob",
+        "final_order_date",
+        "case_number",
+        "statute",
+        "taxable_periods",
+        "officer_id",
+        "reason_code",
+    ),
+    "holder": ("record_id", "last_name", "tin", "dob"),
+}
+DEFAULT_RULES = (
+    ColumnRule(column="tin", rule="tax-number/1"),
+    ColumnRule(column="dob", rule="date/1", format=ISO_DATE),
+)
+DEFAULT_MAX_ITEMS = 1_280_000
+
+
+def draft(
+    *,
+    requester: Card,
+    holder: Card,
+    purpose: str,
+    authority: str,
+    expires: datetime.date,
+    suite: Suite | str = Suite.ECDH,
+    learns: Side = "requester",
+    max_requests: int = DEFAULT_MAX_ITEMS,
+    max_records: int = DEFAULT_MAX_ITEMS,
+    key: tuple[KeyColumn, ...] = (),
+    required: dict[Side, tuple[str, ...]] | None = None,
+    rules: dict[Side, tuple[ColumnRule, ...]] | None = None,
+) -> Terms:
+    """
+    Return terms between two organisations; ``psi terms new`` and the synthetic case call it.
+
+    Without ``key`` the columns, required ones and rules are those of the synthetic case. With it, ``required``
+    and ``rules`` name what is wanted besides, and the columns of the key are required in any case. Raises
+    ``TermsError`` that names the field.
+    """
+    given = key or DEFAULT_KEY
+    cards: dict[Side, Card] = {"requester": requester, "holder": holder}
+    limits: dict[Side, int] = {"requester": max_requests, "holder": max_records}
+    parties: dict[str, object] = {}
+    for side in SIDES:
+        columns = (
+            *(() if key else DEFAULT_REQUIRED[side]),
+            *(getattr(column, side) for column in given),
+            *(required or {}).get(side, ()),
+        )
+        parties[side] = {
+            **dataclasses.asdict(cards[side]),
+            "max_items": limits[side],
+            "required": tuple(dict.fromkeys(columns)),
+            "rules": (*(() if key else DEFAULT_RULES), *(rules or {}).get(side, ())),
+        }
+    return from_values(
+        msgspec.to_builtins(
+            {
+                "schema": SCHEMA,
+                "purpose": purpose,
+                "authority": authority,
+                "suite": suite,
+                "learns": learns,
+                "expires": expires,
+                "key": given,
+                **parties,
+            },
+            builtin_types=(datetime.date,),
+        )
+    )

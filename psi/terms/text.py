@@ -1,0 +1,128 @@
+"""The agreement as a page of TOML that a lawyer can read, and who learns what under it."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import msgspec
+import tomlkit
+
+from psi.identity import pem_value
+from psi.recipes import RECIPES, RULES
+from psi.terms.model import SIDES, ColumnRule, KeyColumn, Party, Side, Terms, receiver
+
+if TYPE_CHECKING:
+    from tomlkit.container import Container
+    from tomlkit.items import AoT, Item, String, Table
+
+
+def who_learns_what(terms: Terms) -> dict[Side, str]:
+    """Return in a plain sentence for each organisation what it learns in a run under these terms."""
+    learner = receiver(terms)
+    other: Side = "holder" if learner == "requester" else "requester"
+    output = (
+        "which of its own rows are also on the other list"
+        if terms.suite.learns_items
+        else "how many people are on both lists, and not who they are"
+    )
+    return {
+        learner: f"The {learner} learns {output}, and the size of the other list.",
+        other: f"The {other} learns the size of the other list, and nothing else.",
+    }
+
+
+def dumps(terms: Terms) -> str:
+    """Return terms as TOML that a lawyer can read; ``parse`` gives the same terms back."""
+    document = tomlkit.document()
+    _comment(document, "Terms of a private comparison of two lists. Both organisations use this same file;")
+    _comment(document, "a run in which the two copies differ in any value does not take place.")
+    document["schema"] = terms.schema
+    document.add(tomlkit.nl())
+    _comment(document, "Why the lists are compared, and what allows it.")
+    document["purpose"] = _prose(terms.purpose)
+    document["authority"] = _prose(terms.authority)
+    document.add(tomlkit.nl())
+    _comment(document, "Who learns what. Nobody sees a row of the other organisation.")
+    for sentence in who_learns_what(terms).values():
+        _comment(document, f"  {sentence}")
+    document["suite"] = terms.suite.value
+    document["learns"] = terms.learns
+    document.add(tomlkit.nl())
+    _comment(document, "The last day on which these terms hold.")
+    document["expires"] = terms.expires
+    document.add(tomlkit.nl())
+    _comment(
+        document, "What is compared. Two rows match when all of these agree, each in the form of its recipe."
+    )
+    for name in dict.fromkeys(column.recipe for column in terms.key):
+        _comment(document, f"  {name} {RECIPES[name].sentence}")
+    document["key"] = _key(terms.key)
+    for side in SIDES:
+        _comment(
+            document, f"The {side}: who it is, how many different people it may bring, what its file is like."
+        )
+        document[side] = _party(getattr(terms, side), side)
+    return tomlkit.dumps(document)
+
+
+def _key(columns: tuple[KeyColumn, ...]) -> AoT:
+    """Write what is compared."""
+    array = tomlkit.aot()
+    for column in columns:
+        table = tomlkit.table()
+        table.update(_there(column))
+        if column is columns[-1]:
+            table.add(tomlkit.nl())
+        array.append(table)
+    return array
+
+
+def _party(party: Party, side: Side) -> Table:
+    """Write one organisation."""
+    table = tomlkit.table()
+    table["name"] = party.name
+    table["max_items"] = party.max_items
+    table["delimiter"] = party.delimiter
+    _comment(table, "A row without a value in each of these columns is rejected before the comparison.")
+    table["required"] = _columns(party.required)
+    _comment(table, "So is a row with a value that does not pass its rule.")
+    rules = tomlkit.array()
+    for rule in party.rules:
+        inline = tomlkit.inline_table()
+        inline.update(_there(rule))
+        rules.append(inline)
+    table["rules"] = rules.multiline(bool(party.rules))
+    for name in dict.fromkeys(rule.rule for rule in party.rules):
+        _comment(table, f"  {name}: {RULES[name].sentence}")
+    _comment(table, f"How the {side} is recognised; taken from its card.")
+    table["signing_key"] = party.signing_key
+    table["sealing_key"] = party.sealing_key
+    table["fingerprint"] = party.fingerprint
+    table["certificate"] = pem_value(party.certificate)
+    table.add(tomlkit.nl())
+    return table
+
+
+def _there(row: KeyColumn | ColumnRule) -> dict[str, str]:
+    """Return the fields of a row that are there."""
+    return {name: value for name, value in msgspec.structs.asdict(row).items() if value is not None}
+
+
+def _columns(names: tuple[str, ...]) -> Item:
+    """Write the names of columns, six on a line."""
+    quoted = [tomlkit.string(name).as_string() for name in names]
+    lines = [", ".join(quoted[at : at + 6]) for at in range(0, len(quoted), 6)]
+    return tomlkit.value("[" + "".join(f"\n    {line}," for line in lines) + "\n]")
+
+
+def _comment(table: Container | Table, text: str) -> None:
+    """Write a comment on as many lines as it takes, indented as its text is."""
+    indent = text[: len(text) - len(text.lstrip())]
+    for line in textwrap.wrap(text, 96, subsequent_indent=indent + "  " * bool(indent)):
+        table.add(tomlkit.comment(line))
+
+
+def _prose(text: str) -> String:
+    """Write a text on lines of its own when it has several."""
+    return tomlkit.string(text, multiline="\n" in text)

@@ -1,0 +1,284 @@
+"""Recipes and rules against slow, obvious Python, on all of Unicode and on random text."""
+
+# ruff: noqa: RUF001 (characters that look alike are the point)
+
+from __future__ import annotations
+
+import datetime
+import re
+import unicodedata
+
+import polars as pl
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from stdnum.us import ein, ssn
+
+from psi.errors import UsageError
+from psi.recipes import RECIPES, RULES, Recipe, Rule, date_pattern
+
+NAME = "nfkd-upper-alnum/1"
+ALL_OF_UNICODE = [chr(c) for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
+UNICODE = st.characters(exclude_categories=["Cs"])
+FORMATS = ["%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y", "%Y%m%d", "%-m/%-d/%Y", "%d-%b-%Y", "%b %-d, %Y", "%d%b%Y"]
+MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+
+
+def apply(name: str, values: list[str], date_format: str | None = None) -> list[str]:
+    operation = RECIPES[name]
+    frame = pl.DataFrame({"value": pl.Series(values, dtype=pl.String)})
+    return frame.select(operation.expression(pl.col("value"), date_format))["value"].to_list()
+
+
+def passes(name: str, values: list[str], date_format: str | None = None) -> list[bool]:
+    frame = pl.DataFrame({"value": pl.Series(values, dtype=pl.String)})
+    return frame.select(RULES[name].expression(pl.col("value"), date_format)).to_series().to_list()
+
+
+def assigned_in_unicode_14() -> set[str]:
+    """Ask Python where its tables are of that version, polars otherwise."""
+    if unicodedata.unidata_version == "14.0.0":
+        return {c for c in ALL_OF_UNICODE if unicodedata.category(c) != "Cn"}
+    old = pl.Series(ALL_OF_UNICODE).str.contains(r"^\p{Age=14.0}$").to_list()
+    return {
+        c for c, is_old in zip(ALL_OF_UNICODE, old, strict=True) if is_old and unicodedata.category(c) != "Cn"
+    }
+
+
+ASSIGNED = assigned_in_unicode_14()
+CAPITAL_CAME_LATER = {"\u019b", "\u0264", "\ua7d3", "\ua7d5"}  # Unicode 15.0 to 17.0
+
+
+def upper(text: str) -> str:
+    return "".join(c if c in CAPITAL_CAME_LATER else c.upper() for c in text)
+
+
+def slow_name(text: str) -> str:
+    known = "".join(c for c in text if c in ASSIGNED)
+    apart = unicodedata.normalize("NFKD", upper(unicodedata.normalize("NFKD", known)))
+    return "".join(c for c in apart if unicodedata.category(c)[0] in "LN")
+
+
+def slow_date(text: str, date_format: str) -> str:
+    """Try every day that the digits could mean, and keep the one that is written exactly so."""
+    numbers = [int(n) for n in re.findall("[0-9]{1,4}", text)]
+    words = [w.lower() for w in re.findall("[A-Za-z]{3}", text)]
+    numbers += [MONTHS.index(w) + 1 for w in words if w in MONTHS]
+    if re.fullmatch("[0-9]{8}", text):
+        numbers = [int(text[:4]), int(text[4:6]), int(text[6:])]
+    elif date_format == "%d%b%Y":
+        numbers += [int(n) for n in (text[:2], text[-4:]) if re.fullmatch("[0-9]+", n)]
+    for year in {n for n in numbers if 1 <= n <= 9999}:
+        for month in {n for n in numbers if n <= 12}:
+            for day in {n for n in numbers if n <= 31}:
+                try:
+                    date = datetime.date(year, month, day)
+                except ValueError:
+                    continue
+                if write_date(date, date_format).lower() == text.lower():
+                    return date.isoformat()
+    return ""
+
+
+def write_date(date: datetime.date, date_format: str) -> str:
+    parts = {
+        "%Y": f"{date.year:04}",
+        "%m": f"{date.month:02}",
+        "%d": f"{date.day:02}",
+        "%-m": f"{date.month}",
+        "%-d": f"{date.day}",
+        "%b": MONTHS[date.month - 1].title(),
+    }
+    for directive, text in parts.items():
+        date_format = date_format.replace(directive, text)
+    return date_format
+
+
+def test_name_recipe_equals_python_on_every_character() -> None:
+    assert apply(NAME, ALL_OF_UNICODE) == [slow_name(c) for c in ALL_OF_UNICODE]
+
+
+def test_name_recipe_is_idempotent_on_every_character() -> None:
+    once = apply(NAME, ALL_OF_UNICODE)
+    assert apply(NAME, once) == once
+
+
+@given(st.lists(st.text(UNICODE), max_size=30))
+@example(
+    [
+        "",
+        "é",
+        "e\u0301",
+        "ﬃ",
+        "ŉ",
+        "ǰ",
+        "ß",
+        "ΐ",
+        "İ",
+        "α\u0345\u0301x",
+        "\u1100\u1161\u11a8",
+        "각",
+        "①",
+        "Ⅷ",
+        "\U0001e030",
+    ]
+)
+def test_name_recipe_equals_python_on_text(values: list[str]) -> None:
+    once = apply(NAME, values)
+    assert once == [slow_name(value) for value in values]
+    assert apply(NAME, once) == once
+
+
+def test_name_recipe_removes_what_unicode_14_did_not_know() -> None:
+    outlined_capital_a = "\U0001ccd6"  # Unicode 16.0; newer tables take it apart into "A"
+    assert apply(NAME, [f"x{outlined_capital_a}y", outlined_capital_a]) == ["XY", ""]
+
+
+def test_name_recipe_makes_formatting_variants_equal() -> None:
+    variants = [
+        "García-López",
+        "GARCIA LOPEZ",
+        "garcia lopez ",
+        "Garci\u0301a‐Lo\u0301pez",
+        "Garcialopez",
+        "ＧarcíaLópez",
+    ]
+    assert set(apply(NAME, variants)) == {"GARCIALOPEZ"}
+    assert set(apply(NAME, ["O'Brien", "O’BRIEN", "obrien", "O`Brien."])) == {"OBRIEN"}
+
+
+@given(st.lists(st.text(st.one_of(UNICODE, st.sampled_from("0123456789 -٣３²"))), max_size=30))
+def test_digits_recipe_keeps_ascii_digits_alone(values: list[str]) -> None:
+    once = apply("digits/1", values)
+    assert once == ["".join(c for c in value if c in "0123456789") for value in values]
+    assert apply("digits/1", once) == once
+
+
+@pytest.mark.parametrize("date_format", FORMATS)
+@given(
+    date=st.dates(),
+    junk=st.text(st.sampled_from("0123456789-/ .,abcdejnJ\n+\u0663"), max_size=2),
+    at=st.integers(0, 12),
+)
+def test_date_recipe_takes_the_format_and_nothing_else(
+    date_format: str, date: datetime.date, junk: str, at: int
+) -> None:
+    good = write_date(date, date_format)
+    spoilt = good[:at] + junk + good[at:]
+    expected = [date.isoformat(), slow_date(spoilt, date_format)]
+    assert apply("date-iso/1", [good, spoilt], date_format) == expected
+    assert passes("date/1", [good, spoilt], date_format) == [True, expected[1] != ""]
+
+
+@given(st.lists(st.text(st.sampled_from("0123456789-"), min_size=8, max_size=11), max_size=20))
+@example(
+    [
+        "2000-02-29",
+        "1900-02-29",
+        "0000-01-01",
+        "0001-01-01",
+        "9999-12-31",
+        "10000-01-01",
+        "2001-04-31",
+        "2001-13-01",
+    ]
+)
+def test_date_recipe_knows_the_calendar_and_is_idempotent(values: list[str]) -> None:
+    once = apply("date-iso/1", values, "%Y-%m-%d")
+    assert once == [slow_date(value, "%Y-%m-%d") for value in values]
+    assert apply("date-iso/1", once, "%Y-%m-%d") == once
+
+
+def test_date_recipe_knows_every_day_of_four_centuries() -> None:
+    days = [datetime.date(1800, 1, 1) + datetime.timedelta(n) for n in range(146_097)]
+    assert apply("date-iso/1", [f"{d:%m/%d/%Y}" for d in days], "%m/%d/%Y") == [d.isoformat() for d in days]
+
+
+@pytest.mark.parametrize(
+    "date_format",
+    [
+        "",
+        "%Y",
+        "%Y-%m",
+        "%y-%m-%d",
+        "%Y-%m-%d-%d",
+        "%Y-%m-%b",
+        "%Y-%m-%d %H",
+        "%Yx%m%d",
+        "%",
+        "%Y-%m-%d%%",
+        "%-m%d%Y",
+        "%Y%-d%b",
+    ],
+)
+def test_format_that_would_need_a_guess_is_refused(date_format: str) -> None:
+    with pytest.raises(UsageError, match="date format"):
+        date_pattern(date_format)
+    with pytest.raises(UsageError, match="date format"):
+        RECIPES["date-iso/1"].expression(pl.col("value"), date_format)
+
+
+def test_format_must_be_there_exactly_when_it_is_needed() -> None:
+    with pytest.raises(UsageError, match="needs the format"):
+        RULES["date/1"].expression(pl.col("value"))
+    with pytest.raises(UsageError, match="takes no date format"):
+        RECIPES["digits/1"].expression(pl.col("value"), "%Y-%m-%d")
+
+
+@given(st.lists(st.text(st.sampled_from("0123456789- \n"), max_size=12), max_size=30))
+@example(
+    [
+        "123456789",
+        "123-45-6789",
+        "123 45 6789",
+        "12-3456789",
+        "12 3456789",
+        "123-45 6789",
+        "123456789 ",
+        "123456789\n",
+    ]
+)
+@example(
+    [
+        "",
+        "12345678",
+        "1234567890",
+        "123-456-789",
+        "１２３４５６７８９",
+        "٣٣٣٣٣٣٣٣٣",
+        "123–45–6789",
+        "000000000",
+    ]
+)
+def test_tax_number_rule_is_nine_digits_with_usual_separators(values: list[str]) -> None:
+    shapes = ["ddddddddd", "ddd-dd-dddd", "ddd dd dddd", "dd-ddddddd", "dd ddddddd"]
+    expected = [re.sub("[0-9]", "d", value) in shapes for value in values]
+    assert passes("tax-number/1", values) == expected
+
+
+@given(st.integers(0, 999_999_999))
+def test_tax_number_rule_takes_every_shape_that_stdnum_writes(number: int) -> None:
+    digits = f"{number:09}"
+    assert passes("tax-number/1", [digits, ssn.format(digits), ein.format(digits)]) == [True, True, True]
+
+
+def test_every_operation_is_named_with_a_version_and_one_sentence() -> None:
+    operations: dict[str, Recipe | Rule] = {**RECIPES, **RULES}
+    for name, operation in operations.items():
+        assert operation.name == name
+        assert re.fullmatch(r"[a-z-]+/[1-9][0-9]*", name)
+        assert operation.sentence
+        assert not operation.sentence.endswith(".")
+    assert {rule.reason for rule in RULES.values()} == {"tax-number", "date"}
+
+
+def test_operations_on_no_rows_give_no_rows() -> None:
+    assert apply(NAME, []) == apply("digits/1", []) == apply("date-iso/1", [], "%Y-%m-%d") == []
+    assert passes("tax-number/1", []) == passes("date/1", [], "%Y-%m-%d") == []
+
+
+def test_a_field_of_ten_megabytes_is_brought_into_form() -> None:
+    value = "é-" * 3_400_000
+    assert apply(NAME, [value]) == ["E" * 3_400_000]
+    assert apply("digits/1", [value + "7"]) == ["7"]
+    assert passes("tax-number/1", [value]) == [False]
