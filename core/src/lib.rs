@@ -1,6 +1,7 @@
 //! Roles of two-party private set intersection, without I/O, and the kernels under them.
 //!
 //! ```text
+//! tags                                their hash, order, code and comparison in the vole suites
 //! okvs                                the oblivious key-value store of the vole suites
 //! gf128 · gf64 · fixed_key · lanes    fields; AES and BLAKE3 over many short inputs
 //! backend                             which implementation of a kernel runs
@@ -17,3 +18,4 @@ pub mod fixed_key;
 pub mod gf128;
 pub mod gf64;
 pub mod lanes;
+pub mod tags;

@@ -1,0 +1,342 @@
+//! The prefix code of an ascending list of tags (vole.md, "Tags on the wire").
+
+use crate::error::CoreError;
+use crate::tags::{MAX_TAG_BYTES, cut};
+
+/// Returns the length of the prefix of each of `count` tags that is not sent with it.
+fn prefix_bytes(count: usize) -> usize {
+    count.checked_ilog2().unwrap_or(0) as usize / 8
+}
+
+/// Returns the length of the counts of `count` tags by their prefix.
+fn counts_bytes(count: usize) -> usize {
+    match prefix_bytes(count) {
+        0 => 0,
+        bytes => (count + (1 << (8 * bytes))).div_ceil(8),
+    }
+}
+
+/// Returns the length of the code of `count` tags.
+#[must_use]
+pub fn code_bytes(count: usize, tag_bytes: usize) -> usize {
+    counts_bytes(count) + count * (tag_bytes - prefix_bytes(count))
+}
+
+/// Returns the number that the first bytes of a tag are, and zero for no bytes.
+fn prefix(tag: u128, bytes: usize) -> usize {
+    match bytes {
+        0 => 0,
+        bytes => (tag >> (8 * (MAX_TAG_BYTES - bytes))) as usize,
+    }
+}
+
+/// Encodes one batch of tags, a piece at a time.
+pub struct Encoder {
+    tags: Vec<u128>,
+    prefix_bytes: usize,
+    rest_bytes: usize,
+    counts: Vec<u8>,
+    done: usize,
+}
+
+impl Encoder {
+    /// Takes the tags of a batch, ascending, `tag_bytes` long each.
+    ///
+    /// A prefix is shorter than a tag: `tag_bytes` is at least five and a batch below 2^32.
+    #[must_use]
+    pub fn new(tags: Vec<u128>, tag_bytes: usize) -> Self {
+        debug_assert!(tags.is_sorted());
+        let prefix_bytes = prefix_bytes(tags.len());
+        let mut counts = vec![0; counts_bytes(tags.len())];
+        if prefix_bytes > 0 {
+            for (index, &tag) in tags.iter().enumerate() {
+                // Before the 1 of this tag stand those of the tags and the 0 of each prefix before it.
+                let bit = index + prefix(tag, prefix_bytes);
+                counts[bit / 8] |= 1 << (bit % 8);
+            }
+        }
+        Self { prefix_bytes, rest_bytes: tag_bytes - prefix_bytes, counts, done: 0, tags }
+    }
+
+    /// Returns how many bytes of the code are still to come.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.counts.len() + self.tags.len() * self.rest_bytes - self.done
+    }
+
+    /// Appends the next bytes of the code, at most `limit`.
+    pub fn append_to(&mut self, body: &mut Vec<u8>, limit: usize) {
+        let start = self.done;
+        let end = start + limit.min(self.remaining());
+        self.done = end;
+        if let Some(counts) = self.counts.get(start..) {
+            body.extend_from_slice(&counts[..counts.len().min(end - start)]);
+        }
+        let [from, to] = [start, end].map(|position| position.saturating_sub(self.counts.len()));
+        let width = self.rest_bytes;
+        // A tag may begin in the piece before, and one may end in the piece behind.
+        let whole = from.div_ceil(width)..to / width;
+        if whole.start > whole.end {
+            body.extend_from_slice(&self.rest(whole.end)[from % width..to % width]);
+            return;
+        }
+        if from % width > 0 {
+            body.extend_from_slice(&self.rest(from / width)[from % width..width]);
+        }
+        let base = body.len();
+        body.resize(base + whole.len() * width + MAX_TAG_BYTES, 0);
+        for (offset, tag) in whole.clone().enumerate() {
+            // The bytes behind the tag are overwritten by the next one, or cut off at the end.
+            let place = base + offset * width;
+            body[place..place + MAX_TAG_BYTES].copy_from_slice(&self.rest(tag));
+        }
+        body.truncate(base + whole.len() * width);
+        if to % width > 0 {
+            body.extend_from_slice(&self.rest(whole.end)[..to % width]);
+        }
+    }
+
+    /// Returns the bytes of a tag behind its prefix, and behind these others that are none of it.
+    fn rest(&self, index: usize) -> [u8; MAX_TAG_BYTES] {
+        (self.tags[index] << (8 * self.prefix_bytes)).to_be_bytes()
+    }
+}
+
+/// Decodes one batch of tags from pieces of any lengths, and checks that they ascend.
+pub struct Decoder {
+    count: usize,
+    tag_bytes: usize,
+    strict: bool,
+    prefix_bytes: usize,
+    counts: Vec<u8>,
+    /// The next word of the counts, without the bits that were used; its place among the words.
+    word: u64,
+    word_index: usize,
+    /// The beginning of a tag whose end is in the next piece.
+    partial: Vec<u8>,
+    decoded: usize,
+    last: Option<u128>,
+}
+
+impl Decoder {
+    /// Expects `count` tags; `strict` if no two may be equal.
+    #[must_use]
+    pub fn new(count: usize, tag_bytes: usize, strict: bool) -> Self {
+        Self {
+            count,
+            tag_bytes,
+            strict,
+            prefix_bytes: prefix_bytes(count),
+            counts: Vec::with_capacity(counts_bytes(count).next_multiple_of(8)),
+            word: 0,
+            word_index: 0,
+            partial: Vec::with_capacity(MAX_TAG_BYTES),
+            decoded: 0,
+            last: None,
+        }
+    }
+
+    /// Takes the next bytes of the code and appends the tags that are complete now.
+    ///
+    /// The caller has checked that there are no more bytes than the code has.
+    ///
+    /// # Errors
+    ///
+    /// [`CoreError::TagCounts`]; [`CoreError::TagOrder`].
+    pub fn take(&mut self, mut bytes: &[u8], tags: &mut Vec<u128>) -> Result<(), CoreError> {
+        let counts_bytes = counts_bytes(self.count);
+        if self.counts.len() < counts_bytes {
+            let (counts, behind) = bytes.split_at(bytes.len().min(counts_bytes - self.counts.len()));
+            self.counts.extend_from_slice(counts);
+            bytes = behind;
+            if self.counts.len() < counts_bytes {
+                return Ok(());
+            }
+            self.check_counts()?;
+        }
+        let width = self.tag_bytes - self.prefix_bytes;
+        tags.reserve((self.partial.len() + bytes.len()) / width);
+        if !self.partial.is_empty() {
+            let (head, behind) = bytes.split_at(bytes.len().min(width - self.partial.len()));
+            self.partial.extend_from_slice(head);
+            bytes = behind;
+            if self.partial.len() < width {
+                return Ok(());
+            }
+            let rest = std::mem::take(&mut self.partial);
+            self.tag(&rest, tags)?;
+        }
+        let whole = bytes.len() / width * width;
+        for rest in bytes[..whole].chunks_exact(width) {
+            self.tag(rest, tags)?;
+        }
+        self.partial.extend_from_slice(&bytes[whole..]);
+        Ok(())
+    }
+
+    /// Refuses counts that are not of `count` tags, and fills them up to whole words.
+    fn check_counts(&mut self) -> Result<(), CoreError> {
+        let bits = self.count + (1 << (8 * self.prefix_bytes));
+        let ones: usize = self.counts.iter().map(|byte| byte.count_ones() as usize).sum();
+        let padding =
+            self.counts.last().map_or(0, |&last| usize::from(last) >> (8 - (self.counts.len() * 8 - bits)));
+        // The last bit is the 0 of the last prefix.
+        let last_bit = self.counts[(bits - 1) / 8] >> ((bits - 1) % 8) & 1;
+        if ones != self.count || padding != 0 || last_bit != 0 {
+            return Err(CoreError::TagCounts { count: self.count, counted: ones });
+        }
+        self.counts.resize(self.counts.len().next_multiple_of(8), 0);
+        self.word = self.word_at(0);
+        Ok(())
+    }
+
+    fn word_at(&self, index: usize) -> u64 {
+        u64::from_le_bytes(std::array::from_fn(|i| self.counts[8 * index + i]))
+    }
+
+    /// Puts the next tag together and checks its order.
+    fn tag(&mut self, rest: &[u8], tags: &mut Vec<u128>) -> Result<(), CoreError> {
+        let mut bytes = [0; MAX_TAG_BYTES];
+        bytes[..rest.len()].copy_from_slice(rest);
+        let mut tag = cut(u128::from_be_bytes(bytes), rest.len());
+        if self.prefix_bytes > 0 {
+            while self.word == 0 {
+                self.word_index += 1; // there are as many bits 1 as tags, and this tag is one of them
+                self.word = self.word_at(self.word_index);
+            }
+            let bit = 64 * self.word_index + self.word.trailing_zeros() as usize;
+            self.word &= self.word - 1;
+            let prefix = (bit - self.decoded) as u128;
+            tag = prefix << (8 * (MAX_TAG_BYTES - self.prefix_bytes)) | tag >> (8 * self.prefix_bytes);
+        }
+        if self.last.is_some_and(|last| tag < last || (self.strict && tag == last)) {
+            return Err(CoreError::TagOrder { index: self.decoded });
+        }
+        self.last = Some(tag);
+        self.decoded += 1;
+        tags.push(tag);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(count: usize, tag_bytes: usize) -> Vec<u128> {
+        let mut xof = blake3::Hasher::new().update(b"code").finalize_xof();
+        let mut tags: Vec<u128> = (0..count)
+            .map(|_| {
+                let mut bytes = [0; 16];
+                xof.fill(&mut bytes);
+                cut(u128::from_be_bytes(bytes), tag_bytes)
+            })
+            .collect();
+        tags.sort_unstable();
+        tags
+    }
+
+    fn encode(tags: &[u128], tag_bytes: usize, limit: usize) -> Vec<Vec<u8>> {
+        let mut encoder = Encoder::new(tags.to_vec(), tag_bytes);
+        let mut pieces = Vec::new();
+        while encoder.remaining() > 0 {
+            let mut piece = Vec::new();
+            encoder.append_to(&mut piece, limit);
+            assert!(!piece.is_empty() && piece.len() <= limit);
+            pieces.push(piece);
+        }
+        pieces
+    }
+
+    fn decode(code: &[u8], count: usize, tag_bytes: usize, piece: usize) -> Result<Vec<u128>, CoreError> {
+        let (mut decoder, mut tags) = (Decoder::new(count, tag_bytes, true), Vec::new());
+        for bytes in code.chunks(piece) {
+            decoder.take(bytes, &mut tags)?;
+        }
+        Ok(tags)
+    }
+
+    #[test]
+    fn a_list_comes_back_whatever_the_pieces() {
+        // 255, 256: the first prefix byte; 65,535, 65,536: the second.
+        for count in [1, 2, 255, 256, 257, 1000, 65_535, 65_536] {
+            for tag_bytes in [6, 11, 16] {
+                let tags = tags(count, tag_bytes);
+                let whole = encode(&tags, tag_bytes, usize::MAX).concat();
+                assert_eq!(whole.len(), code_bytes(count, tag_bytes));
+                for piece in [1, 7, 16, 1000, 1 << 20] {
+                    if count < 2000 || piece > 100 {
+                        assert!(encode(&tags, tag_bytes, piece).concat() == whole);
+                        assert!(decode(&whole, count, tag_bytes, piece).unwrap() == tags);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_code_is_that_of_the_specification() {
+        // 256 tags of two bytes, the prefix being the first of them: two with 0, none with 1, one with each other.
+        let mut tags: Vec<u128> = (2..=255).map(|first| (first << 8 | 0x77) << 112).collect();
+        tags.splice(0..0, [0x0001 << 112, 0x0002 << 112]);
+        let code = encode(&tags, 2, usize::MAX).concat();
+        assert_eq!(code.len(), 64 + 256);
+        assert_eq!(code[..2], [0b0101_0011, 0b0101_0101]); // 11 0 0 10 10 ...
+        assert_eq!(code[63], 0b0101_0101);
+        assert_eq!(code[64..68], [0x01, 0x02, 0x77, 0x77]);
+    }
+
+    #[test]
+    fn the_code_of_1_280_000_tags_saves_a_tenth() {
+        assert_eq!(code_bytes(1_280_000, 16), 18_088_192);
+        assert_eq!(code_bytes(1_280_000, 11), 11_688_192);
+    }
+
+    #[test]
+    fn equal_neighbours_are_refused_where_order_is_strict() {
+        let mut tags = tags(300, 16);
+        tags[7] = tags[8];
+        let code = encode(&tags, 16, usize::MAX).concat();
+        assert_eq!(decode(&code, 300, 16, 100), Err(CoreError::TagOrder { index: 8 }));
+        let (mut decoder, mut decoded) = (Decoder::new(300, 16, false), Vec::new());
+        decoder.take(&code, &mut decoded).unwrap();
+        assert!(decoded == tags);
+    }
+
+    #[test]
+    fn a_descending_pair_is_refused() {
+        for count in [10, 300] {
+            let tags = tags(count, 16);
+            let mut code = encode(&tags, 16, usize::MAX).concat();
+            let end = code.len();
+            if count == 10 {
+                code[16..32].fill(0);
+                assert_eq!(decode(&code, count, 16, 1000), Err(CoreError::TagOrder { index: 1 }));
+            } else {
+                // The last tag takes the place of a lower one with the same prefix, or its own prefix stays alone.
+                let same = (1..count).find(|&i| tags[i] >> 120 == tags[i - 1] >> 120).unwrap();
+                let start = end - 15 * count + 15 * same;
+                code[start..start + 15].fill(0);
+                assert_eq!(decode(&code, count, 16, 1000), Err(CoreError::TagOrder { index: same }));
+            }
+        }
+    }
+
+    #[test]
+    fn counts_that_do_not_fit_are_refused() {
+        let tags = tags(300, 16);
+        let code = encode(&tags, 16, usize::MAX).concat();
+        for (byte, bit) in [(0, 0), (69, 0), (69, 3), (69, 4), (69, 7)] {
+            // 300 + 256 bits: the last byte has four of them
+            let mut wrong = code.clone();
+            wrong[byte] ^= 1 << bit;
+            assert!(matches!(decode(&wrong, 300, 16, 64), Err(CoreError::TagCounts { count: 300, .. })));
+        }
+        // The right number of bits 1, but the last prefix is not closed.
+        let mut wrong = code.clone();
+        wrong[69] |= 1 << 3;
+        let first = (0..8).find(|bit| wrong[0] >> bit & 1 == 1).unwrap();
+        wrong[0] ^= 1 << first;
+        assert!(matches!(decode(&wrong, 300, 16, 64), Err(CoreError::TagCounts { count: 300, counted: 300 })));
+    }
+}
