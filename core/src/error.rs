@@ -28,6 +28,9 @@ pub enum CoreError {
         /// How many there may be.
         limit: usize,
     },
+    /// No order of the items' rows was found under this seed; under another one it is, with overwhelming probability,
+    /// unless items are equal.
+    NotEncodable,
     /// Two of the caller's own items are equal.
     RepeatedItem {
         /// Position of the first of the two.
@@ -177,6 +180,7 @@ impl CoreError {
             Self::TooManyItems { .. }
             | Self::RepeatedItem { .. }
             | Self::ArgumentBytes { .. }
+            | Self::NotEncodable
             | Self::NoColumns
             | Self::ColumnType { .. }
             | Self::MissingValue { .. }
@@ -211,6 +215,7 @@ impl fmt::Display for CoreError {
                 write!(f, "items {first} and {second} are equal; collapse duplicates first")
             }
             Self::ArgumentBytes { name, bytes, expected } => write!(f, "{name}: {bytes} bytes, not {expected}"),
+            Self::NotEncodable => write!(f, "the rows of the items cannot be solved under this seed"),
             Self::NoColumns => write!(f, "no key columns"),
             Self::ColumnType { column, found } => write!(f, "key column {column}: {found}, not a string column"),
             Self::MissingValue { column, row } => write!(f, "key column {column}: no value in row {row}"),

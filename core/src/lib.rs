@@ -18,4 +18,5 @@ pub mod fixed_key;
 pub mod gf128;
 pub mod gf64;
 pub mod lanes;
+pub mod okvs;
 pub mod tags;

@@ -1,0 +1,112 @@
+//! Times the kernels and the store on one thread: `cargo bench --bench okvs [-- COUNT [REPETITIONS]]`.
+//!
+//! Prints the backend, then a line for each kernel: the median and the minimum in nanoseconds per item.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use psi_core::backend::Backend;
+use psi_core::fixed_key::FixedKey;
+use psi_core::gf64::Gf64;
+use psi_core::gf128::Gf128;
+use psi_core::lanes::KeyedHash;
+use psi_core::okvs::{Bins, Parameters, RowHash, Triangulated, Value, ValueHash, Workspace, decode_bin};
+
+/// Runs `work` and prints its time per item.
+fn time(name: &str, items: usize, repetitions: usize, mut work: impl FnMut()) {
+    work();
+    let mut times: Vec<f64> = (0..repetitions)
+        .map(|_| {
+            let start = Instant::now();
+            work();
+            #[allow(clippy::cast_precision_loss)] // a count of items
+            let per_item = start.elapsed().as_secs_f64() * 1e9 / items as f64;
+            per_item
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    println!("{name:<40} median {:7.2}  minimum {:7.2} ns", times[times.len() / 2], times[0]);
+}
+
+fn random_blocks(label: &str, count: usize) -> Vec<u128> {
+    let mut bytes = vec![0; 16 * count];
+    blake3::Hasher::new_derive_key("psi/1 benchmark").update(label.as_bytes()).finalize_xof().fill(&mut bytes);
+    bytes.as_chunks::<16>().0.iter().map(|block| u128::from_le_bytes(*block)).collect()
+}
+
+fn store<V: Value>(name: &str, backend: Backend, keys: &[u128], repetitions: usize) {
+    let count = keys.len();
+    let parameters = Parameters::new(count).expect("a count below the limit");
+    let rows = RowHash::new(backend, parameters, &[1; 32], &[2; 16]);
+    let values = ValueHash::new(backend, &[1; 32], &[3; 32]);
+    let mut bins = Bins::new();
+    time(&format!("{name} partition"), count, repetitions, || bins.fill(&rows, keys));
+    let mut orders = None;
+    time(&format!("{name} triangulate"), count, repetitions, || {
+        orders = Some(Triangulated::<V>::new(&rows, &bins).expect("a likely event"));
+    });
+    let orders = orders.expect("just made");
+    let mut columns = vec![V::default(); parameters.columns()];
+    let mut workspace = Workspace::new();
+    time(&format!("{name} values and back-substitution"), count, repetitions, || {
+        for (bin, columns) in columns.chunks_mut(parameters.bin_columns()).enumerate() {
+            orders.solve_bin(&parameters, bin, bins.items(bin), &values, &mut workspace, columns);
+        }
+    });
+    time(&format!("{name} encode (both)"), count, repetitions, || {
+        let orders = Triangulated::<V>::new(&rows, &bins).expect("a likely event");
+        for (bin, columns) in columns.chunks_mut(parameters.bin_columns()).enumerate() {
+            orders.solve_bin(&parameters, bin, bins.items(bin), &values, &mut workspace, columns);
+        }
+    });
+    let mut blocks = vec![0; columns.len()];
+    V::scale_add(backend, 1, &columns, &mut blocks);
+    let mut decoded = vec![0; count];
+    time(&format!("{name} decode"), count, repetitions, || {
+        for (bin, columns) in blocks.chunks(parameters.bin_columns()).enumerate() {
+            let range = bins.starts()[bin]..bins.starts()[bin + 1];
+            decode_bin::<_, V>(&rows, columns, bins.items(bin), &mut decoded[range]);
+        }
+    });
+    let delta = random_blocks("delta", 1)[0];
+    let mut values_of_items = vec![V::default(); count];
+    time(&format!("{name} values"), count, repetitions, || values.values(keys, &mut values_of_items));
+    time(&format!("{name} delta * values, in memory"), count, repetitions, || {
+        V::scale_add(backend, delta, &values_of_items, &mut decoded);
+    });
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).filter_map(|argument| argument.parse().ok());
+    let count = arguments.next().unwrap_or(1_280_000);
+    let repetitions = arguments.next().unwrap_or(9);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+    pool.install(|| {
+        let backend = Backend::chosen().expect("PSI_BACKEND names a backend of this processor");
+        println!("backend {backend:?}, {count} items, {repetitions} repetitions, one thread");
+
+        // In the first-level cache.
+        let (mut x, y) = (random_blocks("x", 1024), random_blocks("y", 1024));
+        let short: Vec<u64> = y.iter().map(|y| u64::try_from(y >> 64).expect("64 bits")).collect();
+        let aes = FixedKey::new(backend, [5; 16]);
+        let cached = |name: &str, work: &mut dyn FnMut()| {
+            time(name, 100 * 1024, repetitions, || (0..100).for_each(|_| work()));
+        };
+        cached("AES-128, hash of a block", &mut || aes.hash_blocks(&mut x));
+        cached("GF(2^128) scale and add", &mut || backend.gf128_scale_add(y[0], &y, &mut x));
+        cached("GF(2^128) product", &mut || backend.gf128_multiply(&mut x, &y));
+        cached("GF(2^128) inner product", &mut || {
+            black_box(backend.gf128_inner_product(&x, &y));
+        });
+        cached("GF(2^128) dense part of 3", &mut || backend.gf128_dense(&y[..3], &short, &mut x));
+        cached("GF(2^64) scale and add", &mut || backend.gf64_scale_add(y[0], &short, &mut x));
+        cached("GF(2^64) dense part of 3", &mut || backend.gf64_dense(&y[..3], &short, &mut x));
+        let (blocks, mut hashes) = (vec![[7; 64]; 1024], vec![[0; 32]; 1024]);
+        let blake3 = KeyedHash::new(backend, [6; 32], 64);
+        cached("keyed BLAKE3 of a block", &mut || blake3.hash(&blocks, &mut hashes));
+
+        let keys = random_blocks("keys", count);
+        store::<Gf128>("GF(2^128)", backend, &keys, repetitions);
+        store::<Gf64>("GF(2^64)", backend, &keys, repetitions);
+    });
+}

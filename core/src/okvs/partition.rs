@@ -1,0 +1,149 @@
+//! Items into the order of their bins, each bin in the order of the list.
+
+use rayon::prelude::*;
+use zeroize::Zeroize;
+
+use super::rows::RowHash;
+use crate::backend::memory::advise_huge_pages;
+
+/// What the store needs of an item.
+pub trait Key: Copy + Default + Zeroize + Send + Sync {
+    /// Returns the first 128 bits of the item's digest.
+    fn key(&self) -> u128;
+}
+
+/// The first 128 bits of a digest, little-endian.
+impl Key for u128 {
+    #[inline]
+    fn key(&self) -> u128 {
+        *self
+    }
+}
+
+/// A whole digest.
+impl Key for [u8; 32] {
+    #[inline]
+    fn key(&self) -> u128 {
+        let (halves, _) = self.as_chunks::<16>();
+        u128::from_le_bytes(halves[0])
+    }
+}
+
+/// Items in the order of their bins, with their places in the list. Wiped when dropped; it has no `Debug`.
+pub struct Bins<K: Key> {
+    starts: Vec<usize>,
+    items: Vec<K>,
+    indices: Vec<u32>,
+    numbers: Vec<u16>,
+}
+
+/// Items that one thread counts and moves at a time at least; more where that would be more than 64 pieces.
+const PIECE: usize = 1 << 16;
+
+impl<K: Key> Bins<K> {
+    /// Makes an empty one, whose memory [`Bins::fill`] uses again and again.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { starts: Vec::new(), items: Vec::new(), indices: Vec::new(), numbers: Vec::new() }
+    }
+
+    /// Puts the items of a list, fewer than 2^32, into the order of their bins.
+    pub fn fill(&mut self, rows: &RowHash, list: &[K]) {
+        let bins = rows.parameters().bins;
+        let piece = list.len().div_ceil(64).max(PIECE);
+        grow(&mut self.items, list.len());
+        grow(&mut self.indices, list.len());
+        grow(&mut self.numbers, list.len());
+
+        let counts: Vec<Vec<usize>> = list
+            .par_chunks(piece)
+            .zip(self.numbers.par_chunks_mut(piece))
+            .map(|(items, numbers)| {
+                rows.bins(items, numbers);
+                let mut counts = vec![0; bins];
+                for number in numbers {
+                    counts[*number as usize] += 1;
+                }
+                counts
+            })
+            .collect();
+
+        // The room of each bin is cut into the rooms of the pieces, in the order of the list.
+        self.starts.clear();
+        self.starts.push(0);
+        let mut rooms: Vec<Vec<Room<'_, K>>> = counts.iter().map(|_| Vec::with_capacity(bins)).collect();
+        let (mut items, mut indices) = (self.items.as_mut_slice(), self.indices.as_mut_slice());
+        let mut start = 0;
+        for bin in 0..bins {
+            for (counts, rooms) in counts.iter().zip(&mut rooms) {
+                let (own_items, other_items) = items.split_at_mut(counts[bin]);
+                let (own_indices, other_indices) = indices.split_at_mut(counts[bin]);
+                rooms.push(Room { items: own_items, indices: own_indices, used: 0 });
+                (items, indices) = (other_items, other_indices);
+                start += counts[bin];
+            }
+            self.starts.push(start);
+        }
+
+        list.par_chunks(piece).zip(self.numbers.par_chunks(piece)).zip(rooms).enumerate().for_each(
+            |(number, ((items, numbers), mut rooms))| {
+                for (offset, (item, bin)) in items.iter().zip(numbers).enumerate() {
+                    let room = &mut rooms[*bin as usize];
+                    room.items[room.used] = *item;
+                    #[allow(clippy::cast_possible_truncation)] // fewer than 2^32 items
+                    let index = (number * piece + offset) as u32;
+                    room.indices[room.used] = index;
+                    room.used += 1;
+                }
+            },
+        );
+    }
+
+    /// Returns the items of a bin.
+    #[must_use]
+    pub fn items(&self, bin: usize) -> &[K] {
+        &self.items[self.starts[bin]..self.starts[bin + 1]]
+    }
+
+    /// Returns the places in the list of the items of a bin.
+    #[must_use]
+    pub fn indices(&self, bin: usize) -> &[u32] {
+        &self.indices[self.starts[bin]..self.starts[bin + 1]]
+    }
+
+    /// Returns where each bin starts in the order of the bins, and the number of items at the end.
+    #[must_use]
+    pub fn starts(&self) -> &[usize] {
+        &self.starts
+    }
+}
+
+impl<K: Key> Default for Bins<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K: Key> Drop for Bins<K> {
+    fn drop(&mut self) {
+        self.items.zeroize();
+        self.numbers.zeroize();
+    }
+}
+
+/// The room of one piece of the list in one bin.
+struct Room<'a, K> {
+    items: &'a mut [K],
+    indices: &'a mut [u32],
+    used: usize,
+}
+
+/// Sets the length of a buffer, whose content is of no more use; a new one has huge pages.
+fn grow<T: Copy + Default + Zeroize>(buffer: &mut Vec<T>, length: usize) {
+    if buffer.capacity() < length {
+        buffer.zeroize();
+        *buffer = Vec::with_capacity(length);
+        advise_huge_pages(buffer.spare_capacity_mut());
+    }
+    buffer.resize(length, T::default());
+}
