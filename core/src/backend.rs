@@ -12,6 +12,7 @@ use crate::error::CoreError;
 pub mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub mod avx512;
+pub mod convolution;
 pub mod memory;
 pub mod portable;
 #[cfg(target_arch = "x86_64")]
