@@ -138,6 +138,11 @@ class Session:
         self._digest = b""
 
     @property
+    def initiator(self) -> bool:
+        """Say whether this party is the one that joins and greets first."""
+        return self._initiator
+
+    @property
     def finished(self) -> bool:
         """Say whether both finishes were exchanged and compared."""
         return self._state is State.FINISHED
@@ -276,11 +281,11 @@ class Session:
         else:
             assert self._core is not None
             self._core.receive(wire.unpack(frame))
+        if state is State.FINISHED:
+            self._compare()  # while the session is not finished: a difference is refused like every fault
         self._state = state
         if kind is FrameType.SIZES:
             self._begin_suite()
-        if state is State.FINISHED:
-            self._compare()
 
     def _receive_message(self, message: wire.Message, frame: bytes) -> None:
         """Take the message of a control frame."""
