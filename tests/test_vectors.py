@@ -17,6 +17,7 @@ import pytest
 
 from psi import _core, errors, wire
 from psi.recipes import RECIPES
+from psi.session import Role, Session
 
 SPECIFICATION = Path(__file__).parent.parent / "protocol_spec"
 VECTORS = SPECIFICATION / "vectors"
@@ -182,3 +183,103 @@ def test_roles_of_psi_do_what_the_vectors_say(path: Path) -> None:
         elif what == "receive":
             role.receive(bytes.fromhex(argument))
     assert not sent
+
+
+def session_of(setting: dict[str, Any]) -> Session:
+    digests = np.frombuffer(bytes.fromhex("".join(setting["digests"])), np.uint8).reshape(-1, 32)
+    return Session(
+        Role(setting["role"]),
+        digests,
+        suite=wire.Suite(setting["suite"]),
+        initiator=setting["initiator"],
+        terms_digest=bytes.fromhex(setting["terms_digest"]),
+        certificate=bytes.fromhex(setting["certificate"]),
+        peer_certificate=bytes.fromhex(setting["peer_certificate"]),
+        max_items=setting["max_items"],
+        peer_max_items=setting["peer_max_items"],
+        seed=bytes.fromhex(setting["seed"]),
+        nonce=bytes.fromhex(setting["nonce"]),
+        threads=1,
+    )
+
+
+def sends(session: Session) -> list[bytes]:
+    """Let a session do what it can without its peer, and return what it sends."""
+    frames = []
+    while True:
+        frame = session.next_frame()
+        if frame is not None:
+            frames.append(frame)
+        elif session.needs_peer or session.finished:
+            return frames
+
+
+def check_output(session: Session, expected: dict[str, Any]) -> None:
+    output = session.output()
+    assert output.overlap == expected["overlap"]
+    assert (None if output.matched is None else output.matched.tolist()) == expected["matched"]
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if content(path)["family"] == "session"], ids=name)
+def test_two_sessions_of_psi_exchange_the_frames_of_the_vectors(path: Path) -> None:
+    vector = content(path)
+    parties = {side: session_of(vector[side]) for side in ("initiator", "acceptor")}
+    travelled: dict[str, list[str]] = {"initiator": [], "acceptor": []}
+    while not all(party.finished for party in parties.values()):
+        for side, other in (("initiator", "acceptor"), ("acceptor", "initiator")):
+            for frame in sends(parties[side]):
+                travelled[side].append(frame.hex())
+                parties[other].receive(frame)
+    assert travelled == vector["frames"]
+    for side, party in parties.items():
+        assert party.transcript.hex() == vector["transcript"]
+        if vector[side]["role"] == "receiver":
+            check_output(party, vector["output"])
+        else:
+            assert (party.output().overlap, party.output().matched) == (None, None)
+
+
+def receive_and_send(session: Session, frame: bytes) -> None:
+    """Hand over a frame whose fault may show at once or when it is worked on."""
+    session.receive(frame)
+    sends(session)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if content(path)["family"] == "party"], ids=name)
+def test_a_session_of_psi_does_what_the_script_says(path: Path) -> None:
+    vector = content(path)
+    session, sent, error = session_of(vector["party"]), list[bytes](), None
+    operations: list[dict[str, Any]] = vector["operations"]
+    for operation, following in zip_longest(operations, operations[1:], fillvalue={}):
+        [(what, argument)] = operation.items()
+        if what == "raise":
+            if error is None:  # it follows a frame that was still to be sent
+                with pytest.raises(errors.PsiError) as raised:
+                    sends(session)
+                error = raised.value
+            assert type(error).__name__ == argument
+            refusal = session.refuse_frame(error)
+            sent = [] if refusal is None else [refusal]
+        elif what == "output":
+            sent += sends(session)
+            assert session.finished
+            check_output(session, argument)
+        elif what == "send":
+            if not sent:
+                sent.append(next_frame(session))
+            assert sent.pop(0).hex() == argument
+        elif "raise" in following:
+            with pytest.raises(errors.PsiError) as raised:
+                receive_and_send(session, bytes.fromhex(argument))
+            error = raised.value
+        else:
+            session.receive(bytes.fromhex(argument))
+    assert not sent
+
+
+def next_frame(session: Session) -> bytes:
+    """Return the one frame that is next; the session must have one without its peer."""
+    while (frame := session.next_frame()) is None:
+        assert not session.needs_peer
+        assert not session.finished
+    return frame
