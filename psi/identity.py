@@ -34,7 +34,7 @@ CARD_SCHEMA = "psi/card/1"
 KEY_BYTES = (
     32  # an Ed25519 seed (RFC 8032), an X25519 scalar (RFC 7748) and a SHA-256 digest are equally long
 )
-NAME_CHARACTERS = 64  # ub-common-name of RFC 5280, appendix A: the certificate carries the name
+NAME_BYTES = 64  # ub-common-name of RFC 5280, appendix A: the certificate carries the name
 _FOREVER = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)  # RFC 5280, 4.1.2.5
 _CLOCK_SKEW = datetime.timedelta(days=1)  # the peer's clock may be behind ours
 
@@ -239,9 +239,11 @@ def pem_value(pem: str) -> tomlkit.items.Item:
 
 
 def check_name(name: str) -> None:
-    """Raise ``UsageError`` unless a name is 1 to 64 printable characters without blanks at its ends."""
-    if not 1 <= len(name) <= NAME_CHARACTERS or name != name.strip() or not name.isprintable():
-        raise UsageError(f"a name is 1 to {NAME_CHARACTERS} printable characters, without blanks at its ends")
+    """Raise ``UsageError`` unless a name is printable, 1 to 64 bytes in UTF-8, without blanks at its ends."""
+    if not name.isprintable() or not 1 <= len(name.encode()) <= NAME_BYTES or name != name.strip():
+        raise UsageError(
+            f"a name is 1 to {NAME_BYTES} bytes of printable characters, without blanks at its ends"
+        )
 
 
 def _certificate(key: ec.EllipticCurvePrivateKey, name: str, *, keys: str) -> x509.Certificate:

@@ -78,3 +78,21 @@ def psi_command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str
         )
 
     return run
+
+
+@pytest.fixture
+def psi_inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return a function that runs ``psi`` in this process, in the test's folder: quicker, and all but the same."""
+    from psi import cli
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(tmp_path)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main([str(argument) for argument in arguments])
+        shown = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), shown.out, shown.err)
+
+    return run

@@ -84,16 +84,21 @@ class Receiver:
         self.suite, self.sid, self.digests = suite, sid, digests
         self.a = scalar(role_stream(seed, sid, "ecdh receiver scalar"))
         self.tag_bytes = tag_bytes(n_sender=n_sender, n_receiver=len(digests))
+        self.n_sender = n_sender
         self.evaluated: list[bytes] = []
         self.tags: list[bytes] = []
-        self.expected = [(Kind.EVALUATED, count) for count in chunk_sizes(len(digests), ELEMENTS_PER_FRAME)]
-        self.expected += [(Kind.TAGS, count) for count in chunk_sizes(n_sender, TAGS_PER_FRAME)]
+        self.expected: list[tuple[Kind, int]] | None = (
+            None  # nothing may come before the own frames have left
+        )
 
     def start(self) -> list[tuple[Kind, bytes]]:
         """Return the frames ``blinded``."""
-        return chunks(
-            Kind.BLINDED, blind(self.digests, self.a, suite_dst(self.suite, self.sid)), ELEMENTS_PER_FRAME
-        )
+        self.expected = [
+            *((Kind.EVALUATED, count) for count in chunk_sizes(len(self.digests), ELEMENTS_PER_FRAME)),
+            *((Kind.TAGS, count) for count in chunk_sizes(self.n_sender, TAGS_PER_FRAME)),
+        ]
+        blinded = blind(self.digests, self.a, suite_dst(self.suite, self.sid))
+        return chunks(Kind.BLINDED, blinded, ELEMENTS_PER_FRAME)
 
     def receive(self, kind: Kind, body: bytes) -> list[tuple[Kind, bytes]]:
         """Take a frame of the sender; nothing is sent in answer."""
@@ -107,7 +112,7 @@ class Receiver:
     @property
     def finished(self) -> bool:
         """Say whether everything was received and sent."""
-        return not self.expected
+        return self.expected == []
 
     @property
     def output(self) -> tuple[int, list[int] | None]:
@@ -168,7 +173,7 @@ def chunks(kind: Kind, values: Sequence[bytes], per_frame: int) -> list[tuple[Ki
     return [(kind, b"".join(values[i : i + per_frame])) for i in range(0, len(values), per_frame)]
 
 
-def next_count(expected: list[tuple[Kind, int]], kind: Kind) -> int:
+def next_count(expected: list[tuple[Kind, int]] | None, kind: Kind) -> int:
     """Return how many entries the next frame has; raise ``StateError`` if a frame of this type is not the next."""
     if not expected or expected[0][0] is not kind:
         raise StateError(f"{kind.name} at the wrong time")

@@ -33,13 +33,21 @@ class Kind(IntEnum):
 
 CODES = ("version", "suite", "terms", "certificate", "limit", "protocol")
 PHASES = ("wait", "blind", "evaluate", "tag", "finalize", "match")
+HELLO_FIELDS = (
+    ("protocol", "text"),
+    ("suite", "text"),
+    ("terms_digest", "bytes32"),
+    ("certificate", "bytes32"),
+    ("peer_certificate", "bytes32"),
+    ("nonce", "bytes32"),
+)
 FIELDS = {
-    Kind.HELLO: ("text", "text", "bytes32", "bytes32", "bytes32", "bytes32"),
-    Kind.HELLO_ACK: ("text", "text", "bytes32", "bytes32", "bytes32", "bytes32"),
-    Kind.SIZES: ("count",),
-    Kind.REFUSE: ("code",),
-    Kind.ALIVE: ("phase", "percent"),
-    Kind.FINISH: ("bytes32",),
+    Kind.HELLO: HELLO_FIELDS,
+    Kind.HELLO_ACK: HELLO_FIELDS,
+    Kind.SIZES: (("items", "count"),),
+    Kind.REFUSE: (("code", "code"),),
+    Kind.ALIVE: (("phase", "phase"), ("percent", "percent")),
+    Kind.FINISH: (("transcript", "bytes32"),),
 }
 
 
@@ -71,9 +79,9 @@ def fields(kind: Kind, body: bytes) -> list[str | bytes | int]:
     values = unpack(body)
     if len(values) != len(FIELDS[kind]):
         raise DecodeError(f"{kind.name}: {len(values)} fields")
-    for value, wanted in zip(values, FIELDS[kind], strict=True):
+    for value, (name, wanted) in zip(values, FIELDS[kind], strict=True):
         if not allowed(value, wanted):
-            raise DecodeError(f"{kind.name}: a field is not of the kind {wanted}")
+            raise DecodeError(f"{kind.name}: the field {name} is not of the kind {wanted}")
     return values
 
 

@@ -30,6 +30,9 @@ def report(error: BaseException) -> int:
         return exit_code(KeyboardInterrupt())
     if isinstance(known, click.exceptions.Exit):
         return known.exit_code
+    if isinstance(known, click.exceptions.NoArgsIsHelpError):
+        click.echo(known.format_message(), err=True)
+        return 2
     if isinstance(known, click.ClickException):
         _line("error", _sentence(known.format_message()))
         context = getattr(known, "ctx", None)

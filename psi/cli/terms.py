@@ -48,8 +48,22 @@ def command() -> None:
     metavar="YYYY-MM-DD",
     help="The last day on which the terms hold (default: in one year).",
 )
-@click.option("--max-requests", type=int, default=1_280_000, show_default=True, metavar="N")
-@click.option("--max-records", type=int, default=1_280_000, show_default=True, metavar="N")
+@click.option(
+    "--max-requests",
+    type=int,
+    default=1_280_000,
+    show_default=True,
+    metavar="N",
+    help="How many different people the requester may bring.",
+)
+@click.option(
+    "--max-records",
+    type=int,
+    default=1_280_000,
+    show_default=True,
+    metavar="N",
+    help="How many different people the holder may bring.",
+)
 @click.option(
     "--key",
     "keys",

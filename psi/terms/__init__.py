@@ -8,7 +8,6 @@ place under one text or not at all. (A signature file ``terms.sig`` beside it is
 from psi.terms.difference import Difference, diff
 from psi.terms.draft import DEFAULT_MAX_ITEMS, draft
 from psi.terms.model import (
-    MAX_ITEMS,
     SCHEMA,
     SIDES,
     ColumnRule,
@@ -27,7 +26,6 @@ from psi.terms.text import dumps, who_learns_what
 
 __all__ = [
     "DEFAULT_MAX_ITEMS",
-    "MAX_ITEMS",
     "SCHEMA",
     "SIDES",
     "ColumnRule",

@@ -13,19 +13,23 @@ if TYPE_CHECKING:
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """Describe one field that differs between two terms; ``None`` where one of them has no such field."""
+    """
+    Describe one field that differs between two terms; ``None`` where one of them has no such field.
+
+    Of two lists, ``first`` and ``second`` are what only one of them holds.
+    """
 
     field: str
     first: str | None
     second: str | None
+    lists: bool = False
 
     def sentence(self) -> str:
         """Return the difference in words."""
-        if self.first is None:
-            return f"{self.field}: only the second has it: {self.second}"
-        if self.second is None:
-            return f"{self.field}: only the first has it: {self.first}"
-        return f"{self.field}: {self.first} in the first, {self.second} in the second"
+        if self.first is not None and self.second is not None and not self.lists:
+            return f"{self.field}: {self.first} in the first, {self.second} in the second"
+        only = ((self.first, "first"), (self.second, "second"))
+        return f"{self.field}: " + ", ".join(f"{value} in the {which} only" for value, which in only if value)
 
 
 def diff(first: Terms, second: Terms) -> list[Difference]:
@@ -44,7 +48,9 @@ def _difference(path: str, first: object, second: object) -> Difference:
         only_first = [value for value in first if value not in second]
         only_second = [value for value in second if value not in first]
         if only_first or only_second:
-            return Difference(path, _in_words(path, only_first or None), _in_words(path, only_second or None))
+            return Difference(
+                path, _in_words(path, only_first or None), _in_words(path, only_second or None), lists=True
+            )
     return Difference(path, _in_words(path, first), _in_words(path, second))
 
 

@@ -15,13 +15,12 @@ import rfc8785
 from psi.errors import MachineError, TermsError, UsageError
 from psi.identity import Card, check_card
 from psi.recipes import RECIPES, RULES, Recipe, Rule, check_format
-from psi.wire import Suite
+from psi.wire import MAX_ITEMS, Suite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SCHEMA = "psi/terms/1"
-MAX_ITEMS = 1 << 28  # psi.md, "Limits"
 _MAX_FILE_BYTES = 1 << 20  # a page of text; anything larger is not terms
 _DIGEST_PREFIX = b"psi/terms/1\0"
 

@@ -1,0 +1,111 @@
+# From a bare machine (Python 3.11 or newer with venv, a Rust toolchain with a C linker, make, git) every target
+# does what it needs: a virtual environment in .venv, the packages, the crate in release mode. A second call is quick.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+# Where rustup puts it; a shell that was started for this call alone may not have it on its path.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export MATURIN_NO_INSTALL_RUST := 1
+
+BIN := .venv/bin
+CRATE := core/Cargo.toml
+CRATE_SOURCES := $(CRATE) $(wildcard core/Cargo.lock core/build.rs) $(shell find core/src -name '*.rs' 2>/dev/null)
+CARGO := cargo --locked
+SMALL := --requests 20000 --records 20000 --matches 750
+
+.PHONY: help demo dev check test test-slow vectors wheel clean
+.PHONY: static fast-tests covered-tests crate-tests wheel-tests small-demo
+
+help: ## say what there is
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/.run ## two parties, 1,280,000 rows each, one overlap of 47,489
+	$(BIN)/psi demo
+
+dev: .venv/.dev ## install in place with everything that developing needs
+
+check: static fast-tests ## before every commit: format, lint, types, stub, clippy, import graph, fast tests
+
+test: static covered-tests crate-tests vectors-check wheel-tests small-demo ## everything: what CI calls
+
+test-slow: test ## and the crate's tests with overflow checks
+	$(CARGO) test --manifest-path $(CRATE)
+
+vectors: .venv/.dev ## write the vectors of the specification anew
+	$(BIN)/python protocol_spec/generate.py
+
+wheel: .venv/.dev $(CRATE_SOURCES) ## one wheel for this platform, in dist/
+	rm -rf dist
+	$(BIN)/maturin build --release --locked --out dist
+
+clean: ## remove what was built; the files people made stay
+	rm -rf .venv dist build core/target psi/_core*.so
+
+# --- parts -------------------------------------------------------------------------------------------------------
+
+static: .venv/.dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy psi protocol_spec/reference
+	$(BIN)/python -m mypy.stubtest psi._core
+	if cargo fmt --version >/dev/null 2>&1; then cargo fmt --manifest-path $(CRATE) --check; \
+	else echo "make: rustfmt is not installed, its check is left out" >&2; fi
+	if cargo clippy --version >/dev/null 2>&1; then \
+	  $(CARGO) clippy -q --manifest-path $(CRATE) --all-targets -- -D warnings; \
+	  $(CARGO) clippy -q --manifest-path $(CRATE) --all-targets --features python -- -D warnings; \
+	else echo "make: clippy is not installed, its check is left out" >&2; fi
+
+fast-tests: .venv/.dev
+	$(BIN)/python -m pytest -q -m "not slow"
+
+covered-tests: .venv/.dev
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest -q
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report --fail-under=95
+
+crate-tests: .venv/.dev
+	$(CARGO) test --manifest-path $(CRATE) --release
+
+.PHONY: vectors-check
+vectors-check: .venv/.dev
+	$(BIN)/python protocol_spec/generate.py --check
+
+# The wheel is tried where the repository is not: a fresh environment, a copy of the tests and of the specification.
+wheel-tests: wheel
+	trial=$$(mktemp -d) && trap 'rm -rf "$$trial"' EXIT && \
+	cp -R tests protocol_spec pyproject.toml "$$trial" && \
+	$(PYTHON) -m venv "$$trial/venv" && \
+	wheel=$$(ls dist/*.whl) && \
+	"$$trial/venv/bin/pip" install -q "$$wheel[test]" && \
+	cd "$$trial" && \
+	venv/bin/psi --version && \
+	venv/bin/python -P -m pytest -q -m "not slow and not repo" && \
+	venv/bin/psi demo --quiet $(SMALL) --out "$$trial/demo"
+
+small-demo: .venv/.run
+	trial=$$(mktemp -d) && trap 'rm -rf "$$trial"' EXIT && $(BIN)/psi demo $(SMALL) --out "$$trial/demo"
+
+# --- the environment ----------------------------------------------------------------------------------------------
+
+.venv/bin/python:
+	@command -v cargo >/dev/null || { echo "make: a Rust toolchain (rustc 1.88 or newer) is needed: see rustup.rs or your system's packages" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: Python 3.11 or newer is needed; PYTHON=python3.12 make ... chooses one" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.tools: .venv/bin/python pyproject.toml
+	$(BIN)/pip install -q 'maturin>=1.13,<2'
+	touch $@
+
+# Installed in place: the compiled module lies beside psi/__init__.py, and Python sources need no second install.
+.venv/.run: .venv/.tools pyproject.toml $(CRATE_SOURCES)
+	$(BIN)/pip install -q --no-build-isolation --editable .
+	touch $@
+
+.venv/.dev: .venv/.run pyproject.toml
+	$(BIN)/pip install -q --no-build-isolation --editable '.[dev]'
+	touch $@

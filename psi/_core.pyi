@@ -1,0 +1,165 @@
+"""
+Contract of the compiled module: protocol roles without I/O, and the hashing of items.
+
+``session`` runs the roles and hands ``Hasher`` objects to the transcript, ``items`` calls ``item_digests`` and
+``distinct``; nothing else imports this module. Every class may be used by several threads; the interpreter lock is
+released in every call that can take over a millisecond.
+
+Frames here are a type byte and a body, without the length that the wire puts before them. Errors of a role end it: each
+later call raises ``UsageError``. A ``sid`` or ``seed`` that has not 32 bytes is a ``UsageError``.
+"""
+
+from typing import Protocol, final, type_check_only
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["EcdhReceiver", "EcdhSender", "Hasher", "backend", "distinct", "item_digests"]
+
+@type_check_only
+class ArrowStreamExportable(Protocol):
+    """Stand for a table of polars, pyarrow or any other library that hands out an Arrow stream (PyCapsule)."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+def item_digests(columns: ArrowStreamExportable, *, threads: int = 1) -> NDArray[np.uint8]:
+    """
+    Return the digests of the rows of a table of key columns, shape (rows, 32).
+
+    ``items`` calls it. Every column is a string column (Utf8View, LargeUtf8 or Utf8) without missing values; all are
+    used, in their order. The digest of a row is BLAKE3, in derive-key mode with the context ``psi/1 item``, of each
+    value's length as u32 and its UTF-8 bytes (psi.md, "Items").
+
+    Raises ``UsageError`` that names column and row by number for anything else, and for a stream that breaks off.
+    """
+
+def distinct(
+    digests: NDArray[np.uint8], *, threads: int = 1
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """
+    Return the first position of each distinct digest, ascending, and for each position the index of its item.
+
+    ``items`` calls it with digests of shape (rows, 32), C-contiguous; ``digests[first][item_of_row]`` are the digests
+    again. Raises ``UsageError`` for another width or layout and for 2^32 rows or more.
+    """
+
+def backend() -> dict[str, str]:
+    """Return each kernel with the implementation that runs on this processor; ``psi doctor`` shows it."""
+
+@final
+class Hasher:
+    """Hash in pieces: BLAKE3 in derive-key mode, 32 bytes. ``session`` hands two of them to the transcript."""
+
+    def __new__(cls, context: str) -> Hasher: ...
+    def update(self, data: bytes) -> None:
+        """Append bytes to what is hashed."""
+
+    def digest(self) -> bytes:
+        """Return the digest of everything so far, 32 bytes; more may follow."""
+
+@final
+class EcdhReceiver:
+    """
+    Learn which own items the sender has, or with ``cardinality`` only how many (ecdh.md).
+
+    *Learns* that. *The peer learns* nothing. *Both see* both sizes. *Holds against* semi-honest parties.
+
+    ``session`` makes it. ``digests`` are those of the distinct own items, shape (items, 32), C-contiguous; two equal
+    ones are a ``UsageError``, more than 2^28 too. ``n_sender`` is what the sender declared. ``sid`` is 32 bytes and
+    the same for both; ``seed`` is 32 secret bytes, fresh for this role and this run. The result does not depend on
+    ``threads`` (1 to 1024).
+    """
+
+    def __new__(
+        cls,
+        digests: NDArray[np.uint8],
+        *,
+        cardinality: bool,
+        n_sender: int,
+        sid: bytes,
+        seed: bytes,
+        threads: int,
+    ) -> EcdhReceiver: ...
+    @property
+    def needs_peer(self) -> bool:
+        """Whether nothing can be done until a frame of the peer has been received."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything is sent, received and worked on."""
+
+    def next_frame(self) -> bytes | None:
+        """
+        Work on at most one chunk and return a frame if one came of it: ``blinded``.
+
+        ``None`` means: wait for the peer if ``needs_peer``, done if ``finished``, else call again. Raises
+        ``DecodeError`` (an element that is not canonical, or the identity) and ``VerificationError`` (equal
+        elements, descending tags).
+        """
+
+    def receive(self, frame: bytes) -> None:
+        """
+        Take a frame of the sender, ``evaluated`` or ``tags``: check place and length, and put it by.
+
+        Raises ``DecodeError`` (unknown type, wrong length) and ``StateError`` (early, or more than declared).
+        """
+
+    def progress(self) -> tuple[str, int, int]:
+        """Return phase (as in the ``alive`` frame), done and total; never waits for a call at work."""
+
+    def matched(self) -> NDArray[np.uint32]:
+        """
+        Return the indices of the own items that the sender has, ascending.
+
+        Raises ``UsageError`` with ``cardinality`` and before ``finished``.
+        """
+
+    def overlap(self) -> int:
+        """Return how many own items the sender has. Raises ``UsageError`` before ``finished``."""
+
+@final
+class EcdhSender:
+    """
+    Let the receiver learn which items both have, or with ``cardinality`` only how many (ecdh.md).
+
+    *Learns* nothing. *The peer learns* that. *Both see* both sizes. *Holds against* semi-honest parties.
+
+    ``session`` makes it, with the arguments of ``EcdhReceiver``; ``n_receiver`` is what the receiver declared.
+    """
+
+    def __new__(
+        cls,
+        digests: NDArray[np.uint8],
+        *,
+        cardinality: bool,
+        n_receiver: int,
+        sid: bytes,
+        seed: bytes,
+        threads: int,
+    ) -> EcdhSender: ...
+    @property
+    def needs_peer(self) -> bool:
+        """Whether nothing can be done until a frame of the peer has been received."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything is sent, received and worked on."""
+
+    def next_frame(self) -> bytes | None:
+        """
+        Work on at most one chunk and return a frame if one came of it: ``evaluated`` or ``tags``.
+
+        ``None`` means: wait for the peer if ``needs_peer``, done if ``finished``, else call again. Raises
+        ``DecodeError`` (an element that is not canonical, or the identity) and ``VerificationError`` (equal
+        elements).
+        """
+
+    def receive(self, frame: bytes) -> None:
+        """
+        Take a frame of the receiver, ``blinded``: check place and length, and put it by.
+
+        Raises ``DecodeError`` (unknown type, wrong length) and ``StateError`` (more than declared).
+        """
+
+    def progress(self) -> tuple[str, int, int]:
+        """Return phase (as in the ``alive`` frame), done and total; never waits for a call at work."""

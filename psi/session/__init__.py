@@ -1,0 +1,13 @@
+"""Run one suite with one peer, without I/O: bytes in, bytes out, no output before both sides saw the same."""
+
+from __future__ import annotations
+
+from psi import _core
+from psi.session.machine import SEED_BYTES, Output, Progress, Role, Session
+
+__all__ = ["SEED_BYTES", "Output", "Progress", "Role", "Session", "backend"]
+
+
+def backend() -> dict[str, str]:
+    """Return which implementation of each kernel runs on this machine; ``psi doctor`` prints it."""
+    return _core.backend()

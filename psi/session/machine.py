@@ -1,0 +1,371 @@
+"""Run one suite with one peer, from hello to finish: whole frames in, whole frames out, no I/O, no clock."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from psi import _core, wire
+from psi.errors import LimitError, PeerError, PsiError, StateError, TermsError, UsageError, VerificationError
+from psi.session.refusals import difference, told
+from psi.session.states import State, table
+from psi.session.suites import SUITES, CoreRole, ReceiverRole
+from psi.transcript import Transcript, session_identifier
+from psi.wire import (
+    MAX_ITEMS,
+    Alive,
+    Finish,
+    FrameType,
+    Hello,
+    HelloAck,
+    Phase,
+    Refusal,
+    Refuse,
+    Sizes,
+    Suite,
+)
+
+SEED_BYTES = 32
+
+
+class Role(enum.Enum):
+    """Say which side of a suite a party is: the one that has the output, or the other."""
+
+    RECEIVER = "receiver"
+    SENDER = "sender"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Say what a party is doing and how much of that is done."""
+
+    phase: Phase
+    percent: int
+
+
+@dataclass(frozen=True)
+class Output:
+    """
+    Hold what a suite tells a party: ``None`` is what it does not tell, and a sender learns neither.
+
+    ``matched`` are the positions of the own items that the peer has, ascending (uint32).
+    """
+
+    suite: Suite
+    overlap: int | None
+    matched: NDArray[np.uint32] | None = field(repr=False)
+
+
+class Session:
+    """
+    Hold one execution of a suite. ``run`` makes one for each connection, ``drive`` of the transport runs it.
+
+    ``digests`` are the 32-byte digests of the own items, distinct (uint8, shape (n, 32)); ``certificate`` and
+    ``peer_certificate`` the SHA-256 of both TLS certificates; ``max_items`` and ``peer_max_items`` the limits of the
+    terms. ``seed`` (secret) and ``nonce`` (public) are 32 fresh bytes each from the operating system: one seed, one
+    session; it is forgotten as soon as the role exists. The party that joins is the ``initiator``.
+
+    One thread may call ``next_frame``, ``alive_frame`` and ``refuse_frame`` while another calls ``receive``. After
+    any exception the session has ended and there will be no output. Raises ``UsageError`` for arguments of a wrong
+    length or shape and ``LimitError`` when the own items are more than the terms allow.
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        digests: NDArray[np.uint8],
+        *,
+        suite: Suite,
+        initiator: bool,
+        terms_digest: bytes,
+        certificate: bytes,
+        peer_certificate: bytes,
+        max_items: int,
+        peer_max_items: int,
+        seed: bytes,
+        nonce: bytes,
+        threads: int,
+    ) -> None:
+        for name, value, length in (
+            ("terms_digest", terms_digest, wire.DIGEST_BYTES),
+            ("certificate", certificate, wire.DIGEST_BYTES),
+            ("peer_certificate", peer_certificate, wire.DIGEST_BYTES),
+            ("seed", seed, SEED_BYTES),
+            ("nonce", nonce, wire.NONCE_BYTES),
+        ):
+            if len(value) != length:
+                raise UsageError(f"{name}: {len(value)} bytes, not {length}")
+        if digests.dtype != np.uint8 or digests.ndim != 2 or digests.shape[1] != wire.DIGEST_BYTES:
+            raise UsageError(f"digests: not an array of bytes with {wire.DIGEST_BYTES} columns")
+        _check_limit("this side", len(digests), max_items)
+        roles = SUITES[suite]
+        receives_output = role is Role.RECEIVER
+        own, peer = (
+            (roles.from_receiver, roles.from_sender)
+            if receives_output
+            else (roles.from_sender, roles.from_receiver)
+        )
+        greeting = Hello if initiator else HelloAck
+        self._role, self._suite, self._initiator, self._threads = role, suite, initiator, threads
+        self._table = table(initiator=initiator, sends=own, receives=peer)
+        self._hello = greeting(wire.PROTOCOL, suite.value, terms_digest, certificate, peer_certificate, nonce)
+        self._digests: NDArray[np.uint8] | None = digests
+        self._seed = seed
+        self._n_own, self._peer_max_items = len(digests), peer_max_items
+        self._state = State.START
+        self._hello_frames: dict[bool, bytes] = {}  # by whether the initiator sent it
+        self._transcript = Transcript(_core.Hasher)
+        self._core: CoreRole | None = None
+        self._receiver: ReceiverRole | None = None
+        self._peer_finish = b""
+        self._output: Output | None = None
+        self._difference: PsiError | None = None
+        self._refusal: Refusal | None = None
+        self._may_refuse = True
+        self._lock = threading.Lock()
+        self._none_waits = threading.Event()
+        self._none_waits.set()
+        self.needs_peer = False
+        self.n_peer: int | None = None
+        self.bytes_sent = self.bytes_received = 0
+        self.progress = self.peer_progress = Progress(Phase.WAIT, 0)
+        self._digest = b""
+
+    @property
+    def initiator(self) -> bool:
+        """Say whether this party is the one that joins and greets first."""
+        return self._initiator
+
+    @property
+    def finished(self) -> bool:
+        """Say whether both finishes were exchanged and compared."""
+        return self._state is State.FINISHED
+
+    @property
+    def transcript(self) -> bytes:
+        """Return the 32 bytes that both parties agreed on; raise ``StateError`` before that."""
+        if not self.finished:
+            raise StateError("the transcripts were not compared yet")
+        return self._digest
+
+    def output(self) -> Output:
+        """Return what the suite tells this party; raise ``StateError`` before the transcripts were compared."""
+        if self._output is None:
+            raise StateError("there is no output before the transcripts were compared")
+        return self._output
+
+    def next_frame(self) -> bytes | None:
+        """
+        Work on at most one chunk and return the whole frame that came of it, if one did.
+
+        ``None`` means: a frame of the peer must come first if ``needs_peer``, it is over if ``finished``, and else
+        call again. Raises what the peer is guilty of, or that the two sides differ.
+        """
+        # The lock is not fair: a role that computes on its own would keep a frame that has arrived waiting.
+        self._none_waits.wait()
+        with self._step():
+            frame = self._next_frame()
+            if self._core is not None:
+                phase, done, total = self._core.progress()
+                self.progress = Progress(Phase(phase), 100 * done // total if total else 100)
+            return frame
+
+    def receive(self, frame: bytes) -> None:
+        """
+        Take one whole frame of the peer.
+
+        Raises ``PeerError`` (``DecodeError``, ``StateError``, ``VerificationError``) when the peer misbehaves,
+        ``TermsError`` when the two sides differ, ``LimitError`` when the peer has too many items, and what the peer
+        says when it refuses.
+        """
+        self._none_waits.clear()
+        try:
+            with self._step():
+                self.needs_peer = False
+                self.bytes_received += len(frame)
+                self._receive(frame)
+        finally:
+            self._none_waits.set()
+
+    def alive_frame(self) -> bytes | None:
+        """Return a frame that says what this party is at, or ``None`` where such a frame has no place."""
+        with self._lock:
+            if (self._state, FrameType.ALIVE) not in self._table.sends:
+                return None
+            frame = wire.encode(Alive(self.progress.phase, self.progress.percent))
+            self.bytes_sent += len(frame)
+            return frame
+
+    def refuse_frame(self, error: BaseException) -> bytes | None:
+        """
+        End the session because of an error and return the frame that tells the peer, if the peer is to know.
+
+        It says which of version, suite, terms, certificate and limit differs; of everything else it says
+        ``protocol``. A fault of this side's own is not refused, nor is a refusal, nor a session that is finished.
+        """
+        with self._lock:
+            tells = self._may_refuse and isinstance(error, (PeerError, TermsError, LimitError))
+            self._end()
+            if not tells:
+                return None
+            self._may_refuse = False
+            frame = wire.encode(Refuse(self._refusal or Refusal.PROTOCOL))
+            self.bytes_sent += len(frame)
+            return frame
+
+    @contextlib.contextmanager
+    def _step(self) -> Iterator[None]:
+        """Hold the lock for one step; a step that fails ends the session."""
+        with self._lock:
+            if self._state is State.ENDED:
+                raise StateError("the session has ended")
+            try:
+                yield
+            except BaseException:
+                self._end()
+                raise
+
+    def _end(self) -> None:
+        """Forget every secret; what was compared before stays true."""
+        self._core = self._receiver = self._digests = None
+        self._seed = b""
+        if self._state is State.FINISHED:
+            self._may_refuse = False
+        else:
+            self._state = State.ENDED
+
+    def _next_frame(self) -> bytes | None:
+        """Make the next frame, whichever the state asks for."""
+        if self._difference is not None and self._state is not State.GREETED:
+            raise self._difference
+        if (self._state, self._hello.kind) in self._table.sends:
+            frame = wire.encode(self._hello)
+            self._hello_frames[self._initiator] = frame
+            return self._sent(self._hello.kind, frame)
+        if (self._state, FrameType.SIZES) in self._table.sends:
+            frame = self._sent(FrameType.SIZES, wire.encode(Sizes(self._n_own)))
+            self._begin_suite()
+            return frame
+        if self._state not in (State.SUITE, State.FINISH_RECEIVED):
+            self.needs_peer = self._state is not State.FINISHED
+            return None
+        assert self._core is not None
+        typed_body = self._core.next_frame()
+        if typed_body is not None:
+            return self._sent(FrameType(typed_body[0]), wire.pack(typed_body))
+        if self._core.finished:
+            return self._finish()
+        self.needs_peer = self._core.needs_peer
+        if self.needs_peer and self._state is State.FINISH_RECEIVED:
+            raise StateError("finish: it came before all frames of the peer")
+        return None
+
+    def _receive(self, frame: bytes) -> None:
+        """Take a frame, whichever the state allows."""
+        if self._difference is not None:
+            raise self._difference
+        kind = wire.frame_type(frame)
+        state = self._table.receives.get((self._state, kind))
+        if state is None:
+            raise StateError(f"{kind.label}: it has no place in the state {self._state.value!r}")
+        if kind.is_in_transcript:
+            self._transcript.add(frame, from_initiator=not self._initiator)
+        if kind.is_control:
+            self._receive_message(wire.decode(frame), frame)
+        else:
+            assert self._core is not None
+            self._core.receive(wire.unpack(frame))
+        if state is State.FINISHED:
+            self._compare()  # while the session is not finished: a difference is refused like every fault
+        self._state = state
+        if kind is FrameType.SIZES:
+            self._begin_suite()
+
+    def _receive_message(self, message: wire.Message, frame: bytes) -> None:
+        """Take the message of a control frame."""
+        match message:
+            case Hello():
+                self._hello_frames[not self._initiator] = frame
+                self._compare_hellos(message)
+            case Sizes():
+                self.n_peer = message.items
+                if message.items > min(self._peer_max_items, MAX_ITEMS):
+                    self._refusal = Refusal.LIMIT
+                _check_limit("the peer", message.items, self._peer_max_items)
+            case Alive():
+                self.peer_progress = Progress(message.phase, message.percent)
+            case Finish():
+                self._peer_finish = message.transcript
+            case Refuse():
+                self._may_refuse = False
+                raise told(message.code)
+
+    def _compare_hellos(self, peer: Hello) -> None:
+        """Find what differs; an acceptor answers all the same, so that both sides can name it."""
+        found = difference(self._hello, peer)
+        if found is None:
+            return
+        self._refusal, self._difference = found
+        if self._initiator:
+            raise self._difference
+
+    def _begin_suite(self) -> None:
+        """Make the role once both sizes are known, and forget the seed."""
+        if self._state is not State.SUITE:
+            return
+        sid = session_identifier(self._hello_frames[True], self._hello_frames[False], _core.Hasher)
+        roles, digests = SUITES[self._suite], self._digests
+        if self._role is Role.RECEIVER:
+            self._core = self._receiver = roles.receiver(
+                digests, n_sender=self.n_peer, sid=sid, seed=self._seed, threads=self._threads
+            )
+        else:
+            self._core = roles.sender(
+                digests, n_receiver=self.n_peer, sid=sid, seed=self._seed, threads=self._threads
+            )
+        self._digests, self._seed = None, b""
+
+    def _sent(self, kind: FrameType, frame: bytes) -> bytes:
+        """Note a frame that is about to be sent."""
+        state = self._table.sends.get((self._state, kind))
+        if state is None:
+            raise StateError(f"finish: it came before this side had sent its last {kind.label}")
+        if kind.is_in_transcript:
+            self._transcript.add(frame, from_initiator=self._initiator)
+        self._state = state
+        self.bytes_sent += len(frame)
+        return frame
+
+    def _finish(self) -> bytes:
+        """Say what this side saw; if the peer has said so already, compare first."""
+        self._digest = self._transcript.digest()
+        if self._state is State.FINISH_RECEIVED:
+            self._compare()
+        return self._sent(FrameType.FINISH, wire.encode(Finish(self._digest)))
+
+    def _compare(self) -> None:
+        """Compare the transcripts; only now is there an output."""
+        if self._peer_finish != self._digest:
+            raise VerificationError("finish: the two sides did not see the same frames")
+        if self._receiver is None:
+            self._output = Output(self._suite, None, None)
+        elif self._suite.learns_items:
+            matched = self._receiver.matched()
+            self._output = Output(self._suite, len(matched), matched)
+        else:
+            self._output = Output(self._suite, self._receiver.overlap(), None)
+
+
+def _check_limit(party: str, items: int, limit: int) -> None:
+    """Raise ``LimitError`` when a party has more items than the terms, or any session, allow."""
+    if items > min(limit, MAX_ITEMS):
+        raise LimitError(
+            f"{party} has {items} items, and at most {min(limit, MAX_ITEMS)} are allowed",
+            hint="the limits are in the terms (max_items); `psi check` counts the items of a file",
+        )

@@ -1,0 +1,189 @@
+"""Run a session over a channel: one thread sends, one receives, and every ending is a named one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from psi.errors import PeerError, PsiError, TransportError
+from psi.session import Progress, Session
+from psi.transport.channel import Channel, Clock, ConnectionLostError
+
+ALIVE_S = 5.0  # a frame at least as often, or the peer might think that this side is gone
+NEWS_S = 1.0  # the peer hears of this side's progress at most as often
+LINGER_S = 2.0  # how long a last frame may take to reach the peer before the connection is closed
+_TRY_AGAIN = "nothing was kept: start both sides again; the other side's screen says why it ended"
+
+
+def drive(
+    session: Session,
+    channel: Channel,
+    *,
+    idle_timeout_s: float,
+    clock: Clock | None = None,
+    on_progress: Callable[[Progress, Progress], None] | None = None,
+) -> None:
+    """
+    Run a session to its end and close the channel, whatever happens.
+
+    ``run`` calls it in the thread that a Ctrl-C interrupts. ``on_progress`` is called there with the own and the
+    peer's progress whenever one of them has changed. Returns when both sides have finished; then ``session.output()``
+    holds. Raises ``TransportError`` when the connection ends or brings nothing for ``idle_timeout_s``, ``PeerError``
+    when the peer closes it instead of greeting, and whatever the session raises; the peer is told when it is to blame.
+    """
+    driver = _Driver(session, channel, idle_timeout_s, clock or Clock(), on_progress)
+    reader = threading.Thread(target=driver.read, name="psi reader", daemon=True)
+    reader.start()
+    try:
+        try:
+            driver.write()
+        except BaseException as error:
+            driver.refuse(error)
+            raise
+        driver.say_goodbye()
+    finally:
+        channel.stop()
+        reader.join()
+        channel.close()
+
+
+class _Driver:
+    """Hold what the two threads of ``drive`` share."""
+
+    def __init__(
+        self,
+        session: Session,
+        channel: Channel,
+        idle_timeout_s: float,
+        clock: Clock,
+        on_progress: Callable[[Progress, Progress], None] | None,
+    ) -> None:
+        self._session, self._channel = session, channel
+        self._idle_timeout_s, self._clock, self._on_progress = idle_timeout_s, clock, on_progress
+        self._reported: tuple[Progress, Progress] | None = None
+        self._last_sent = self._last_alive = clock.now()
+        self._told = session.progress
+        self._changed = threading.Condition()  # guards what follows
+        self._received = 0
+        self._error: BaseException | None = None
+        self._stopping = False
+        self._drained = False
+
+    def read(self) -> None:
+        """Hand frames to the session until it is over; the body of the reader thread."""
+        try:
+            while not (self._stopping or self._session.finished):
+                self._session.receive(self._channel.receive())
+                self._note(received=1)
+        except ConnectionLostError as error:
+            self._note(error=self._ending(error))
+        except BaseException as error:  # the other thread raises it
+            self._note(error=error)
+        self._channel.discard()
+        self._note(drained=True)
+
+    def write(self) -> None:
+        """Send what the session makes until it is finished."""
+        while not self._session.finished:
+            self._check()
+            self._send_alive_if_due()
+            with self._changed:
+                received = self._received
+            frame = self._session.next_frame()
+            if frame is not None:
+                self._send(frame)
+            elif self._session.needs_peer:
+                self._wait_for_frame(received)
+        self._check()
+
+    def refuse(self, error: BaseException) -> None:
+        """Tell the peer that it is refused, if it is, within ``LINGER_S``; the caller raises the error."""
+        self._stopping = True
+        frame = self._session.refuse_frame(error)
+        if frame is None:
+            return
+        end = self._clock.now() + LINGER_S
+
+        def give_up_in_time() -> None:
+            if self._clock.now() >= end:
+                raise TransportError("the peer did not take the refusal in time")
+
+        try:
+            self._channel.send(frame, while_blocked=give_up_in_time)
+        except TransportError:
+            return
+        self.say_goodbye()
+
+    def say_goodbye(self) -> None:
+        """Close this side's direction and give the peer ``LINGER_S`` to take the last frame and close its own."""
+        self._channel.finish_sending()
+        self._wait_until(lambda: self._drained)
+
+    def _send(self, frame: bytes) -> None:
+        """Send a frame; if the connection breaks, what the reader found says more than that."""
+        try:
+            self._channel.send(frame, while_blocked=self._check)
+        except ConnectionLostError as error:
+            self._wait_until(lambda: self._error is not None)
+            raise (self._error or self._ending(error)) from error
+        self._last_sent = self._clock.now()
+
+    def _send_alive_if_due(self) -> None:
+        """Say what this side is at, when that has changed or when it has had nothing to send for a while."""
+        now, own = self._clock.now(), self._session.progress
+        has_news = own != self._told and now - self._last_alive >= NEWS_S
+        if not has_news and now - self._last_sent < ALIVE_S:
+            return
+        frame = self._session.alive_frame()
+        if frame is not None:
+            self._send(frame)
+            self._told, self._last_alive = own, now
+
+    def _check(self) -> None:
+        """Report progress; raise what the reader found, or that the peer is silent."""
+        own, peer = self._session.progress, self._session.peer_progress
+        if self._on_progress is not None and self._reported != (own, peer):
+            self._reported = own, peer
+            self._on_progress(own, peer)
+        if self._session.finished:
+            return
+        if self._error is not None:
+            raise self._error
+        quiet_since = self._channel.quiet_since
+        if quiet_since is not None and self._clock.now() - quiet_since >= self._idle_timeout_s:
+            raise TransportError(
+                f"nothing came from the peer for {self._idle_timeout_s:g} s",
+                hint="look whether the other side still runs and the network holds, then start both sides again",
+            )
+
+    def _ending(self, error: ConnectionLostError) -> PsiError:
+        """Say what the end of the connection means at this time."""
+        if self._session.initiator and self._session.bytes_received == 0:
+            # TLS 1.3 lets the client finish its handshake before the server has judged the client's certificate.
+            return PeerError(
+                "the peer closed the connection before it greeted this side",
+                hint="most often its terms name another certificate than this identity's: compare both "
+                "fingerprints with `psi id show`; the other side's screen says what it refused",
+            )
+        return TransportError(error.message, hint=_TRY_AGAIN)
+
+    def _note(self, *, received: int = 0, error: BaseException | None = None, drained: bool = False) -> None:
+        """Let the writer know what the reader did."""
+        with self._changed:
+            self._received += received
+            self._error = self._error or error
+            self._drained = self._drained or drained
+            self._changed.notify_all()
+
+    def _wait_for_frame(self, received: int) -> None:
+        """Wait for one more frame than ``received`` or for the reader's end, one tick at most."""
+        with self._changed:
+            if self._received == received and self._error is None:
+                self._changed.wait(self._clock.tick_s)
+
+    def _wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition holds, ``LINGER_S`` at most."""
+        end = self._clock.now() + LINGER_S
+        with self._changed:
+            while not condition() and self._clock.now() < end:
+                self._changed.wait(self._clock.tick_s)
