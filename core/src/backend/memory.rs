@@ -23,6 +23,15 @@ pub fn advise_huge_pages<T>(buffer: &mut [T]) {
     let _ = buffer;
 }
 
+/// Returns zeros on huge pages, where the system knows them.
+#[must_use]
+pub fn zeroed<T: Copy + Default>(length: usize) -> Vec<T> {
+    let mut buffer = Vec::with_capacity(length);
+    advise_huge_pages(buffer.spare_capacity_mut());
+    buffer.resize(length, T::default());
+    buffer
+}
+
 /// Asks for the cache line of an element, if the index is in the slice.
 #[inline(always)]
 #[allow(clippy::inline_always)] // one instruction

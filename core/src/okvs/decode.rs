@@ -18,21 +18,20 @@ pub fn decode_bin<K: Key, V: Value>(rows: &RowHash, columns: &[u128], items: &[K
     let parameters = rows.parameters();
     assert_eq!(columns.len(), parameters.bin_columns());
     assert_eq!(items.len(), decoded.len());
-    let part = parameters.part;
-    let (sparse, dense) = columns.split_at(3 * part);
-    let (first, rest) = sparse.split_at(part);
-    let (second, third) = rest.split_at(part);
-    let mut positions = [[0; 3]; CHUNK];
+    let (sparse, dense) = columns.split_at(3 * parameters.part);
+    let (first, rest) = sparse.split_at(parameters.part);
+    let (second, third) = rest.split_at(parameters.part);
+    let mut blocks = [0; CHUNK];
     let mut keys = [0; CHUNK];
     for (items, decoded) in items.chunks(CHUNK).zip(decoded.chunks_mut(CHUNK)) {
-        let (positions, keys) = (&mut positions[..items.len()], &mut keys[..items.len()]);
-        rows.positions(items, positions);
-        rows.dense_keys(items, keys);
-        for (decoded, [i, j, k]) in decoded.iter_mut().zip(&*positions) {
-            *decoded = first[*i as usize] ^ second[*j as usize] ^ third[*k as usize];
+        let (blocks, keys) = (&mut blocks[..items.len()], &mut keys[..items.len()]);
+        rows.hash_chunk(items, blocks, keys);
+        for (decoded, block) in decoded.iter_mut().zip(&*blocks) {
+            let [i, j, k] = rows.positions(*block);
+            *decoded = first[i] ^ second[j] ^ third[k];
         }
         V::dense_add(rows.backend(), dense, keys, decoded);
     }
-    positions.zeroize();
+    blocks.zeroize();
     keys.zeroize();
 }

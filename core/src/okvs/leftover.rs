@@ -39,7 +39,7 @@ pub(super) fn solve<K: Key, V: Value>(
     hash: &RowHash,
     items: &[K],
     pivots: &[u64],
-    gaps: &[u64],
+    gaps: Vec<u64>,
 ) -> Result<Leftover<V>, CoreError> {
     let mut keys = vec![0; items.len()];
     hash.dense_keys(items, &mut keys);
@@ -51,16 +51,21 @@ pub(super) fn solve<K: Key, V: Value>(
     let mut equations = vec![vec![V::default(); gaps.len()]; gaps.len()];
     for (i, power) in powers.iter().enumerate() {
         let mut cells = substitute(pivots, power);
-        for (equation, gap) in equations.iter_mut().zip(gaps) {
+        for (equation, gap) in equations.iter_mut().zip(&gaps) {
             equation[i] = sparse(&cells, *gap) + power[number(*gap)];
         }
         cells.zeroize();
     }
     let inverse = invert(equations)?;
-    Ok(Leftover { gaps: gaps.to_vec(), powers, inverse })
+    Ok(Leftover { gaps, powers, inverse })
 }
 
 impl<V: Value> Leftover<V> {
+    /// Returns the number of gap rows.
+    pub(super) fn gaps(&self) -> usize {
+        self.gaps.len()
+    }
+
     /// Returns the dense entries, and adds to each value what they contribute to its row.
     pub(super) fn settle(&self, pivots: &[u64], values: &mut [V]) -> Vec<V> {
         let mut cells = substitute(pivots, values);

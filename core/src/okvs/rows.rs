@@ -85,23 +85,43 @@ impl RowHash {
 
     /// Writes the packed row of each item: its number from zero, then its positions in the three parts.
     pub(super) fn pack<K: Key>(&self, items: &[K], rows: &mut [u64]) {
+        self.pack_from(0, items, rows);
+    }
+
+    /// Writes packed rows of which the first has the number `first`.
+    #[inline]
+    pub(super) fn pack_from<K: Key>(&self, first: usize, items: &[K], rows: &mut [u64]) {
         let part = self.parameters.part as u64;
         hash_in_chunks(&self.positions, items, rows, |hash, number, row| {
-            *row = number as u64
+            *row = (first + number) as u64
                 | below(hash, 1, part) << ROW_BITS
                 | below(hash, 2, part) << (ROW_BITS + POSITION_BITS)
                 | below(hash, 3, part) << (ROW_BITS + 2 * POSITION_BITS);
         });
     }
 
-    /// Writes the positions of each item in the three parts; at most [`CHUNK`] items.
+    /// Hashes at most [`CHUNK`] items: the blocks that [`RowHash::positions`] reads, and the dense keys.
     #[inline]
-    pub(super) fn positions<K: Key>(&self, items: &[K], positions: &mut [[u32; 3]]) {
+    pub(super) fn hash_chunk<K: Key>(&self, items: &[K], blocks: &mut [u128], dense_keys: &mut [u64]) {
+        let mut keys = [0; CHUNK];
+        let keys = &mut keys[..items.len()];
+        for ((key, block), item) in keys.iter_mut().zip(&mut *blocks).zip(items) {
+            (*key, *block) = (item.key(), item.key());
+        }
+        self.positions.hash_blocks(blocks);
+        self.dense.hash_blocks(keys);
+        #[allow(clippy::cast_possible_truncation)] // the low half is meant
+        for (dense_key, key) in dense_keys.iter_mut().zip(keys) {
+            *dense_key = *key as u64;
+        }
+    }
+
+    /// Returns the positions of an item in the three parts, from its block.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // below 2^13
+    pub(super) fn positions(&self, block: u128) -> [usize; 3] {
         let part = self.parameters.part as u64;
-        #[allow(clippy::cast_possible_truncation)] // below 2^13
-        hash_in_chunks(&self.positions, items, positions, |hash, _, row| {
-            *row = [1, 2, 3].map(|word| below(hash, word, part) as u32);
-        });
+        [1, 2, 3].map(|word| below(block, word, part) as usize)
     }
 
     /// Writes the dense key of each item.

@@ -166,11 +166,11 @@ fn whole_digests_and_their_first_halves_are_the_same_keys() {
 fn equal_rows() -> Vec<Vec<u128>> {
     let (rows, _) = hashes(Backend::Portable, 64);
     let keys = keys(20_000);
-    let mut groups: HashMap<[u32; 3], Vec<u128>> = HashMap::new();
-    let mut positions = vec![[0; 3]; keys.len()];
-    rows.positions(&keys, &mut positions);
-    for (key, row) in keys.into_iter().zip(positions) {
-        groups.entry(row).or_default().push(key);
+    let mut groups: HashMap<u64, Vec<u128>> = HashMap::new();
+    for key in keys {
+        let mut row = [0];
+        rows.pack(&[key], &mut row);
+        groups.entry(row[0]).or_default().push(key);
     }
     let mut groups: Vec<_> = groups.into_values().filter(|group| group.len() > 1).collect();
     groups.sort();

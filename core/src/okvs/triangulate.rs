@@ -9,10 +9,10 @@ use rayon::prelude::*;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::leftover::{self, Leftover};
-use super::params::Parameters;
 use super::partition::{Bins, Key};
-use super::rows::{POSITION_BITS, RowHash, cell};
+use super::rows::{CHUNK, POSITION_BITS, RowHash, cell};
 use super::value::Value;
+use crate::backend::memory;
 use crate::error::CoreError;
 
 /// One row in the count of a cell.
@@ -23,13 +23,6 @@ const PACKED_MASK: u64 = ONE - 1;
 /// Cells of a bin, and steps of its queue: a power of two, so that an index needs no check.
 const CELLS: usize = 1 << 15;
 
-/// The order of one bin: packed rows with the part of their pivot above them, in the order in which they were taken.
-#[derive(Default, ZeroizeOnDrop)]
-pub(super) struct Order<V: Value> {
-    pub(super) pivots: Vec<u64>,
-    pub(super) leftover: Option<Leftover<V>>,
-}
-
 /// The part in which a row has its pivot.
 #[inline]
 #[allow(clippy::cast_possible_truncation)] // two bits
@@ -38,8 +31,13 @@ pub(super) fn pivot_part(pivot: u64) -> usize {
 }
 
 /// The orders of all bins: the store can be encoded. Wiped when dropped; it has no `Debug`.
+#[derive(ZeroizeOnDrop)]
 pub struct Triangulated<V: Value> {
-    pub(super) orders: Vec<Order<V>>,
+    /// Packed rows with the part of their pivot above them, in the order in which they were taken, bin after bin.
+    pivots: Vec<u64>,
+    #[zeroize(skip)] // loads of bins are not secret once the store is gone
+    starts: Vec<usize>,
+    leftovers: Vec<Option<Leftover<V>>>,
 }
 
 impl<V: Value> Triangulated<V> {
@@ -50,84 +48,112 @@ impl<V: Value> Triangulated<V> {
     /// [`CoreError::NotEncodable`] if a bin has more items than its load, or more gap rows than dense columns, which
     /// happens with probability below 2^-42 over the choice of `r`: the receiver then draws another.
     pub fn new<K: Key>(rows: &RowHash, bins: &Bins<K>) -> Result<Self, CoreError> {
-        let orders: Result<_, _> = (0..rows.parameters().bins)
+        let starts = bins.starts().to_vec();
+        let mut pivots = memory::zeroed(starts[starts.len() - 1] + 1);
+        let mut parts = Vec::with_capacity(starts.len());
+        let mut rest = pivots.as_mut_slice();
+        for bin in 0..starts.len() - 1 {
+            let (part, others) = rest.split_at_mut(bins.items(bin).len());
+            parts.push(part);
+            rest = others;
+        }
+        let leftovers: Result<_, _> = parts
             .into_par_iter()
-            .map_init(Scratch::new, |scratch, bin| scratch.order(rows, bins.items(bin)))
+            .enumerate()
+            .map_init(Scratch::new, |scratch, (bin, pivots)| scratch.order(rows, bins.items(bin), pivots))
             .collect();
-        Ok(Self { orders: orders? })
+        Ok(Self { pivots, starts, leftovers: leftovers? })
+    }
+
+    /// Returns the pivots of a bin, and its leftover.
+    pub(super) fn order(&self, bin: usize) -> (&[u64], Option<&Leftover<V>>) {
+        let leftover = self.leftovers[bin].as_ref();
+        let gaps = leftover.map_or(0, Leftover::gaps);
+        (&self.pivots[self.starts[bin]..self.starts[bin + 1] - gaps], leftover)
     }
 
     /// Returns the number of bins that have a leftover core.
     #[must_use]
     pub fn leftover_bins(&self) -> usize {
-        self.orders.iter().filter(|order| order.leftover.is_some()).count()
+        self.leftovers.iter().flatten().count()
     }
 }
 
-/// The memory of one thread; a bin's rows do not outlive it.
+/// The memory of one thread. Wiped when dropped.
 #[derive(ZeroizeOnDrop)]
-pub(super) struct Scratch {
+struct Scratch {
     cells: Box<[u64; CELLS]>,
     queue: Box<[u16; CELLS]>,
-    rows: Vec<u64>,
     head: usize,
     tail: usize,
 }
 
 impl Scratch {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         #[allow(clippy::unwrap_used)] // the lengths are those of the arrays
         Self {
             cells: vec![0; CELLS].into_boxed_slice().try_into().unwrap(),
             queue: vec![0; CELLS].into_boxed_slice().try_into().unwrap(),
-            rows: Vec::new(),
             head: 0,
             tail: 0,
         }
     }
 
-    /// Finds the order of one bin.
-    pub(super) fn order<K: Key, V: Value>(&mut self, hash: &RowHash, items: &[K]) -> Result<Order<V>, CoreError> {
-        if items.len() > hash.parameters().load {
+    /// Finds the order of one bin; `pivots` has a place for each item.
+    fn order<K: Key, V: Value>(
+        &mut self,
+        hash: &RowHash,
+        items: &[K],
+        pivots: &mut [u64],
+    ) -> Result<Option<Leftover<V>>, CoreError> {
+        let parameters = hash.parameters();
+        if items.len() > parameters.load {
             return Err(CoreError::NotEncodable);
         }
-        self.rows.resize(items.len(), 0);
-        hash.pack(items, &mut self.rows);
-        let (pivots, gaps) = self.order_rows(hash.parameters())?;
-        let leftover = if gaps.is_empty() { None } else { Some(leftover::solve(hash, items, &pivots, &gaps)?) };
-        Ok(Order { pivots, leftover })
-    }
+        self.fill_cells(hash, items);
+        self.fill_queue(parameters.part, items.len())?;
+        let mut taken = self.peel(pivots, 0);
+        if taken == items.len() {
+            return Ok(None);
+        }
 
-    /// Finds the order of the packed rows in `rows`: the pivots, and the gap rows.
-    pub(super) fn order_rows(&mut self, parameters: &Parameters) -> Result<(Vec<u64>, Vec<u64>), CoreError> {
-        self.fill_cells(parameters.part)?;
-        let mut pivots = vec![0; self.rows.len() + 1]; // the loop writes one place ahead
-        let mut taken = self.peel(&mut pivots, 0);
-        let mut gaps = Vec::new();
-        while taken + gaps.len() < self.rows.len() {
-            let (pivot, new_gaps) = self.break_core(parameters.part, &pivots[..taken], &gaps);
+        let mut rows = vec![0; items.len()];
+        hash.pack(items, &mut rows);
+        let mut gaps = Vec::with_capacity(parameters.dense);
+        while taken + gaps.len() < items.len() {
+            let (pivot, new_gaps) = self.break_core(parameters.part, &rows, &pivots[..taken], &gaps);
             gaps.extend(new_gaps);
             if gaps.len() > parameters.dense {
                 return Err(CoreError::NotEncodable);
             }
             pivots[taken] = pivot;
-            taken = self.peel(&mut pivots, taken + 1);
+            taken = self.peel(pivots, taken + 1);
         }
-        pivots.truncate(taken);
-        Ok((pivots, gaps))
+        rows.zeroize();
+        leftover::solve(hash, items, &pivots[..taken], gaps).map(Some)
     }
 
-    /// Adds all rows to their columns and queues, in ascending order, the columns with one row.
-    fn fill_cells(&mut self, part: usize) -> Result<(), CoreError> {
+    /// Adds the row of every item to its columns.
+    fn fill_cells<K: Key>(&mut self, hash: &RowHash, items: &[K]) {
         for cells in self.cells.chunks_mut(1 << POSITION_BITS) {
-            cells[..part].fill(0);
+            cells[..hash.parameters().part].fill(0);
         }
-        for packed in &self.rows {
-            for i in 0..3 {
-                let cell = &mut self.cells[cell(*packed, i)];
-                *cell = (*cell ^ packed).wrapping_add(ONE);
+        let mut rows = [0; CHUNK];
+        for (chunk, items) in items.chunks(CHUNK).enumerate() {
+            let rows = &mut rows[..items.len()];
+            hash.pack_from(chunk * CHUNK, items, rows);
+            for packed in rows {
+                for part in 0..3 {
+                    let cell = &mut self.cells[cell(*packed, part)];
+                    *cell = (*cell ^ *packed).wrapping_add(ONE);
+                }
             }
         }
+        rows.zeroize();
+    }
+
+    /// Queues, in ascending order, the columns with one row.
+    fn fill_queue(&mut self, part: usize, items: usize) -> Result<(), CoreError> {
         (self.head, self.tail) = (0, 0);
         let mut total = 0;
         for i in 0..3 {
@@ -135,34 +161,29 @@ impl Scratch {
             for (position, cell) in self.cells[first..first + part].iter().enumerate() {
                 let count = cell >> COUNT_SHIFT;
                 total += count;
-                #[allow(clippy::cast_possible_truncation)] // below 2^15
-                let column = (first | position) as u16;
-                self.queue[self.tail % CELLS] = column;
+                self.queue[self.tail % CELLS] = narrow(first | position);
                 self.tail += usize::from(count == 1);
             }
         }
         // The counts have ten bits. More than 1023 rows of one column are possible only for items made for it.
-        if total == 3 * self.rows.len() as u64 { Ok(()) } else { Err(CoreError::NotEncodable) }
+        if total == 3 * items as u64 { Ok(()) } else { Err(CoreError::NotEncodable) }
     }
 
     /// Works through the queue; returns the number of pivots.
     fn peel(&mut self, pivots: &mut [u64], mut taken: usize) -> usize {
         let (cells, queue) = (&mut *self.cells, &mut *self.queue);
         let (mut head, mut tail) = (self.head, self.tail);
-        while head != tail {
+        while head != tail && taken < pivots.len() {
             let column = usize::from(queue[head % CELLS]);
             head += 1;
-            let cell_of_column = cells[column % CELLS];
-            let single = cell_of_column >> COUNT_SHIFT == 1;
+            let single = cells[column % CELLS] >> COUNT_SHIFT == 1;
             let mask = u64::from(single).wrapping_neg();
-            let packed = cell_of_column & mask & PACKED_MASK;
-            for i in 0..3 {
-                let column = cell(packed, i);
+            let packed = cells[column % CELLS] & mask & PACKED_MASK;
+            for part in 0..3 {
+                let column = cell(packed, part);
                 let rest = (cells[column % CELLS] ^ packed).wrapping_sub(ONE & mask);
                 cells[column % CELLS] = rest;
-                #[allow(clippy::cast_possible_truncation)] // below 2^15
-                let number = column as u16;
-                queue[tail % CELLS] = number;
+                queue[tail % CELLS] = narrow(column);
                 tail += usize::from(rest & mask & !PACKED_MASK == ONE);
             }
             pivots[taken] = packed | (((column >> POSITION_BITS) as u64) << COUNT_SHIFT);
@@ -174,8 +195,8 @@ impl Scratch {
 
     /// Takes a pivot from rows of which no column has exactly one: the lowest of the columns with the fewest rows; its
     /// lowest row becomes the pivot, and its other rows, in ascending order, become gap rows.
-    fn break_core(&mut self, part: usize, pivots: &[u64], gaps: &[u64]) -> (u64, Vec<u64>) {
-        let mut left = vec![true; self.rows.len()];
+    fn break_core(&mut self, part: usize, rows: &[u64], pivots: &[u64], gaps: &[u64]) -> (u64, Vec<u64>) {
+        let mut left = vec![true; rows.len()];
         for gone in pivots.iter().chain(gaps) {
             left[leftover::number(*gone)] = false;
         }
@@ -189,31 +210,26 @@ impl Scratch {
             }
         }
         let column = least.1;
-        let of_column = column >> POSITION_BITS;
-        let mut rows: Vec<u64> = Vec::new();
-        rows.extend(
-            self.rows
-                .iter()
-                .zip(left)
-                .filter(|(row, left)| *left && cell(**row, of_column) == column)
-                .map(|(row, _)| row),
-        );
-        for packed in &rows {
+        let pivot_part = column >> POSITION_BITS;
+        let of_column = |row: &u64| left[leftover::number(*row)] && cell(*row, pivot_part) == column;
+        let mut of_column: Vec<u64> = rows.iter().copied().filter(of_column).collect();
+        for packed in &of_column {
             for i in 0..3 {
                 let column = cell(*packed, i);
                 let rest = (self.cells[column] ^ packed).wrapping_sub(ONE);
                 self.cells[column] = rest;
-                if rest >> COUNT_SHIFT == 1 {
-                    #[allow(clippy::cast_possible_truncation)] // below 2^15
-                    let number = column as u16;
-                    self.queue[self.tail % CELLS] = number;
-                    self.tail += 1;
-                }
+                self.queue[self.tail % CELLS] = narrow(column);
+                self.tail += usize::from(rest >> COUNT_SHIFT == 1);
             }
         }
-        let gaps = rows.split_off(1);
-        let pivot = rows[0] | ((of_column as u64) << COUNT_SHIFT);
-        rows.zeroize();
-        (pivot, gaps)
+        let gaps = of_column.split_off(1);
+        (of_column[0] | ((pivot_part as u64) << COUNT_SHIFT), gaps)
     }
+}
+
+/// A column as the queue holds it.
+#[inline]
+#[allow(clippy::cast_possible_truncation)] // below 2^15
+fn narrow(column: usize) -> u16 {
+    column as u16
 }

@@ -22,6 +22,10 @@ pub trait Value:
     /// Takes a hash, or its low part, as an element.
     fn from_hash(hash: u128) -> Self;
 
+    /// Returns the entry as an element of F.
+    #[must_use]
+    fn to_block(self) -> u128;
+
     /// Returns the inverse, and zero for zero.
     #[must_use]
     fn invert(self) -> Self;
@@ -52,6 +56,10 @@ macro_rules! value {
             #[allow(clippy::cast_possible_truncation)] // the low part is meant
             fn from_hash(hash: u128) -> Self {
                 Self(hash as $integer)
+            }
+
+            fn to_block(self) -> u128 {
+                u128::from(self.0)
             }
 
             fn invert(self) -> Self {
