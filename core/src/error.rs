@@ -81,6 +81,8 @@ pub enum CoreError {
     NotFinished,
     /// The suite does not tell which items matched.
     SizeOnly,
+    /// The terms do not have the receiver report anything.
+    NoReport,
     /// The role was used again after it had reported a fault.
     Broken,
     /// A number of threads that cannot be.
@@ -158,6 +160,13 @@ pub enum CoreError {
         /// Name of the check.
         check: &'static str,
     },
+    /// A correlation of a length that no suite needs.
+    CorrelationLength {
+        /// The length.
+        length: usize,
+        /// The longest possible.
+        limit: usize,
+    },
     /// `PSI_BACKEND` names no backend.
     UnknownBackend {
         /// The name that was given.
@@ -188,8 +197,10 @@ impl CoreError {
             | Self::Stream { .. }
             | Self::NotFinished
             | Self::SizeOnly
+            | Self::NoReport
             | Self::Broken
             | Self::Threads { .. }
+            | Self::CorrelationLength { .. }
             | Self::UnknownBackend { .. }
             | Self::AbsentBackend { .. } => Fault::Usage,
             Self::NoThreads { .. } => Fault::Machine,
@@ -229,6 +240,7 @@ impl fmt::Display for CoreError {
             Self::Stream { message } => write!(f, "key columns: {message}"),
             Self::NotFinished => write!(f, "no output yet"),
             Self::SizeOnly => write!(f, "this suite tells the size of the overlap only"),
+            Self::NoReport => write!(f, "the receiver does not report the overlap here"),
             Self::Broken => write!(f, "the role has reported a fault and cannot go on"),
             Self::Threads { count } => write!(f, "{count} threads: from 1 to 1024 are possible"),
             Self::NoThreads { count } => write!(f, "the system refused {count} threads"),
@@ -248,6 +260,9 @@ impl fmt::Display for CoreError {
             Self::TagOrder { index } => write!(f, "tags: tag {index} does not follow the one before it"),
             Self::TagCounts { count, counted } => write!(f, "tags: {counted} are counted by prefix, not {count}"),
             Self::FailedCheck { check } => write!(f, "the check of {check} failed"),
+            Self::CorrelationLength { length, limit } => {
+                write!(f, "a correlation of length {length}: from 1 to {limit} are possible")
+            }
             Self::UnknownBackend { name } => {
                 write!(f, "PSI_BACKEND: {name:?} is none of portable, avx2, avx512")
             }

@@ -33,11 +33,13 @@ pub mod item;
 pub mod lanes;
 pub mod matching;
 pub mod okvs;
+pub mod ot;
 pub mod params;
 pub mod prg;
 pub mod role;
 pub mod tags;
 pub mod threads;
+pub mod vole;
 
 #[cfg(feature = "python")]
 mod python;

@@ -1,0 +1,215 @@
+//! Every number of a correlation, from its length, field and adversary (silent-vole.md, 2).
+
+use crate::error::CoreError;
+use crate::ot::softspoken::CHUNK;
+
+/// Longest correlation; positions and taps then fit 32 bits.
+pub const MAX_LENGTH: usize = 1 << 29;
+/// Trees of a batch at least, malicious suite: 129 bits by the single-test rule at the Gilbert-Varshamov distance 0.11.
+pub const MALICIOUS_NOISE: usize = 768;
+/// Trees of a batch at least, semi-honest suite: 128 bits by the single-test rule down to distance 0.13.
+pub const SEMI_HONEST_NOISE: usize = 640;
+/// Depth of a tree: 16 leaves at least, so that the smallest batch has thousands of outputs.
+pub const LEAST_DEPTH: usize = 4;
+/// Depth of a tree of a main batch at most: deeper ones save bytes, but a batch leaves the cache.
+pub const DEEPEST: usize = 9;
+/// Bits of the value that the consistency check sacrifices.
+pub const SACRIFICE_BITS: usize = 128;
+
+/// Trees of one batch and their depth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// How many trees: even, and as many as the noise needs.
+    pub trees: usize,
+    /// Levels of each, so that it has `2^depth` leaves.
+    pub depth: usize,
+}
+
+impl Batch {
+    /// Returns how many values the code makes of the leaves: one of two.
+    #[must_use]
+    pub fn outputs(self) -> usize {
+        (self.trees << self.depth) / 2
+    }
+
+    /// Returns the length of what the sender says about one tree: two blocks for each level but the first, and one.
+    #[must_use]
+    pub fn tree_bytes(self) -> usize {
+        32 * (self.depth - 1) + 16
+    }
+
+    /// Returns the length of the sender's message about the batch.
+    #[must_use]
+    pub fn message_bytes(self) -> usize {
+        self.trees * self.tree_bytes()
+    }
+
+    /// Returns the batch of so many trees that has `outputs` at the least depth.
+    fn for_outputs(trees: usize, outputs: usize) -> Self {
+        let mut batch = Self { trees, depth: LEAST_DEPTH };
+        while batch.outputs() < outputs {
+            batch.depth += 1;
+        }
+        batch
+    }
+}
+
+/// The numbers of one correlation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// How many values each party gets.
+    pub length: usize,
+    /// Bits of an entry of A: 128 or 64.
+    pub value_bits: usize,
+    /// Whether the checks are made.
+    pub malicious: bool,
+    /// The batch that makes the base values of all others, if there are several.
+    pub bootstrap: Option<Batch>,
+    /// A main batch.
+    pub batch: Batch,
+    /// How many main batches there are.
+    pub batches: usize,
+}
+
+impl Sizes {
+    /// Returns the numbers for a correlation of `length` with entries of `value_bits` in A.
+    ///
+    /// # Errors
+    ///
+    /// [`CoreError::CorrelationLength`] unless `length` is from 1 to [`MAX_LENGTH`].
+    pub fn new(length: usize, value_bits: usize, malicious: bool) -> Result<Self, CoreError> {
+        if length == 0 || length > MAX_LENGTH {
+            return Err(CoreError::CorrelationLength { length, limit: MAX_LENGTH });
+        }
+        let weight = if malicious { MALICIOUS_NOISE } else { SEMI_HONEST_NOISE };
+        let noise = |batches| noise(weight, value_bits, batches);
+        let single = Batch { trees: noise(1), depth: DEEPEST };
+        if length <= single.outputs() {
+            let batch = Batch::for_outputs(noise(1), length);
+            return Ok(Self { length, value_bits, malicious, bootstrap: None, batch, batches: 1 });
+        }
+        let mut batches = length / single.outputs();
+        while batches > 1 && batches * (Batch { trees: noise(batches + 1), depth: DEEPEST }).outputs() > length {
+            batches -= 1;
+        }
+        let fewest = if batches > 1 { noise(batches + 1) } else { noise(1) };
+        let trees = even(fewest.max((2 * length).div_ceil(batches << DEEPEST)));
+        let bootstrap = (batches > 1).then(|| Batch::for_outputs(fewest, batches * trees));
+        Ok(Self { length, value_bits, malicious, bootstrap, batch: Batch { trees, depth: DEEPEST }, batches })
+    }
+
+    /// Returns all batches in the order of their messages.
+    pub fn all_batches(&self) -> impl Iterator<Item = Batch> + use<> {
+        self.bootstrap.into_iter().chain(std::iter::repeat_n(self.batch, self.batches))
+    }
+
+    /// Returns how many batches there are, the bootstrapping one included.
+    #[must_use]
+    pub fn messages(&self) -> usize {
+        self.batches + usize::from(self.bootstrap.is_some())
+    }
+
+    /// Returns how many base values are packed from correlated OTs, without the sacrificed one.
+    #[must_use]
+    pub fn packed_values(&self) -> usize {
+        self.bootstrap.unwrap_or(self.batch).trees
+    }
+
+    /// Returns how many correlated OTs are used.
+    #[must_use]
+    pub fn cots(&self) -> usize {
+        let sacrifice = if self.malicious { SACRIFICE_BITS } else { 0 };
+        self.path_start() + sacrifice + self.all_batches().map(|batch| batch.trees * batch.depth).sum::<usize>()
+    }
+
+    /// Returns how many correlated OTs are made: whole chunks, and one more that their check sacrifices.
+    #[must_use]
+    pub fn padded(&self) -> usize {
+        let sacrifice = if self.malicious { CHUNK } else { 0 };
+        self.cots().next_multiple_of(CHUNK) + sacrifice
+    }
+
+    /// Returns how many correlated OTs are packed, without the sacrificed value.
+    pub(super) fn path_start(&self) -> usize {
+        self.packed_values() * self.value_bits
+    }
+
+    /// Returns how many bytes the correlation takes on the wire, both ways.
+    #[must_use]
+    pub fn total_bytes(&self) -> usize {
+        use super::silent_receiver::{CHALLENGE_BYTES, PREFIX_BYTES, PROOF_BYTES};
+        let check = if self.malicious { CHALLENGE_BYTES + PROOF_BYTES } else { 0 };
+        let extension = crate::ot::softspoken::message_bytes(self.padded(), self.malicious);
+        let trees: usize = self.all_batches().map(Batch::message_bytes).sum();
+        crate::ot::base::CHOICE_BYTES + PREFIX_BYTES + extension + trees + check
+    }
+}
+
+/// Returns the number of trees that both rules ask for, the union over `batches` included (silent-vole.md, 11.2).
+///
+/// The shared-support rule: one elimination succeeds with probability `2^D * (3/4)^t`, and `log2(4/3) > 0.415`.
+fn noise(weight: usize, value_bits: usize, batches: usize) -> usize {
+    let union_bits = batches.next_power_of_two().trailing_zeros() as usize;
+    even(weight.max((1000 * (128 + value_bits + union_bits)).div_ceil(415)))
+}
+
+fn even(number: usize) -> usize {
+    number.next_multiple_of(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_has_the_noise_that_both_rules_ask_for() {
+        // log2(4/3) = 0.41503..., so that 0.415 errs on the safe side.
+        assert!((4.0_f64 / 3.0).log2() > 0.415);
+        for (value_bits, malicious) in [(128, true), (128, false), (64, false)] {
+            for exponent in 0..=29 {
+                let middle = 1_usize << exponent;
+                for length in
+                    [middle - middle / 3, middle, middle + middle / 5].map(|length| length.min(MAX_LENGTH))
+                {
+                    let sizes = Sizes::new(length, value_bits, malicious).unwrap();
+                    assert!(sizes.batch.outputs() * sizes.batches >= length);
+                    for batch in sizes.all_batches() {
+                        assert!(batch.trees.is_multiple_of(2) && batch.outputs().is_multiple_of(8));
+                        assert!(batch.trees >= if malicious { 768 } else { 640 });
+                        let bits = 0.415_037 * batch.trees as f64 - value_bits as f64;
+                        assert!(bits - (sizes.messages() as f64).log2() >= 128.0, "{length}: {bits}");
+                        assert!(batch.depth >= LEAST_DEPTH);
+                        // A message of a batch fits a frame.
+                        assert!(sizes.bootstrap == Some(batch) || batch.message_bytes() < 1 << 20);
+                    }
+                    if let Some(bootstrap) = sizes.bootstrap {
+                        assert!(bootstrap.outputs() >= sizes.batches * sizes.batch.trees);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_numbers_at_the_boundaries_are_those_of_the_specification() {
+        let new = |length| Sizes::new(length, 128, true).unwrap();
+        for (length, depth) in [(1, 4), (6_144, 4), (6_145, 5), (196_608, 9)] {
+            assert_eq!(
+                (new(length).bootstrap, new(length).batch, new(length).batches),
+                (None, Batch { trees: 768, depth }, 1)
+            );
+        }
+        assert_eq!(new(196_609).batch, Batch { trees: 770, depth: 9 });
+        assert_eq!((new(393_215).batches, new(393_216).batches), (1, 2));
+        let lead = new(1_736_973);
+        assert_eq!(
+            (lead.batches, lead.batch, lead.bootstrap),
+            (8, Batch { trees: 850, depth: 9 }, Some(Batch { trees: 768, depth: 5 }))
+        );
+        assert_eq!((lead.cots(), lead.padded(), lead.total_bytes()), (163_472, 163_712, 2_280_128));
+        for length in [0, MAX_LENGTH + 1] {
+            let error = CoreError::CorrelationLength { length, limit: MAX_LENGTH };
+            assert_eq!(Sizes::new(length, 128, true), Err(error));
+        }
+    }
+}
