@@ -158,22 +158,10 @@ impl Backend {
         dispatch!(self, gf128_inner_product(x, y))
     }
 
-    /// Adds `dense[0]*k + dense[1]*k^2 + ...` to `sum[i]` in GF(2^128), with `k = keys[i]` of degree below 64.
-    pub fn gf128_dense(self, dense: &[u128], keys: &[u64], sum: &mut [u128]) {
-        assert_eq!(keys.len(), sum.len());
-        dispatch!(self, gf128_dense(dense, keys, sum));
-    }
-
     /// Adds `factor * y[i]` to `sum[i]` in the quadratic extension of GF(2^64), with `y[i]` in GF(2^64).
     pub fn gf64_scale_add(self, factor: u128, y: &[u64], sum: &mut [u128]) {
         assert_eq!(y.len(), sum.len());
         dispatch!(self, gf64_scale_add(factor, y, sum));
-    }
-
-    /// Adds `dense[0]*k + dense[1]*k^2 + ...` to `sum[i]` in the quadratic extension, with `k = keys[i]` in GF(2^64).
-    pub fn gf64_dense(self, dense: &[u128], keys: &[u64], sum: &mut [u128]) {
-        assert_eq!(keys.len(), sum.len());
-        dispatch!(self, gf64_dense(dense, keys, sum));
     }
 
     /// Writes the keyed BLAKE3 hash of the first `message_bytes` bytes of each block, which is zero behind them.

@@ -189,7 +189,6 @@ impl CoreError {
             Self::TooManyItems { .. }
             | Self::RepeatedItem { .. }
             | Self::ArgumentBytes { .. }
-            | Self::NotEncodable
             | Self::NoColumns
             | Self::ColumnType { .. }
             | Self::MissingValue { .. }
@@ -203,7 +202,7 @@ impl CoreError {
             | Self::CorrelationLength { .. }
             | Self::UnknownBackend { .. }
             | Self::AbsentBackend { .. } => Fault::Usage,
-            Self::NoThreads { .. } => Fault::Machine,
+            Self::NoThreads { .. } | Self::NotEncodable => Fault::Machine,
             Self::EmptyFrame
             | Self::UnknownFrame { .. }
             | Self::ChunkBytes { .. }

@@ -7,8 +7,6 @@ use super::portable::AesKey;
 
 /// What [`Avx2::detect`] looks for.
 pub const NEEDS: &str = "avx2, aes, pclmulqdq";
-/// Entries of a dense part at most.
-pub(super) const MAX_DENSE: usize = 8;
 
 /// Evidence that the instructions of [`NEEDS`] are present, and whether `vaes` and `vpclmulqdq` are; made by
 /// [`Avx2::detect`] alone.
@@ -40,7 +38,6 @@ mod narrow {
     use core::arch::x86_64::*;
 
     use super::super::{portable, vector::block_kernels};
-    use super::MAX_DENSE;
 
     #[inline]
     #[target_feature(enable = "avx2")]
@@ -69,7 +66,6 @@ mod wide {
     use core::arch::x86_64::*;
 
     use super::super::{portable, vector::block_kernels};
-    use super::MAX_DENSE;
 
     #[inline]
     #[target_feature(enable = "avx2")]
@@ -218,16 +214,8 @@ pub(super) fn gf128_inner_product(evidence: Avx2, x: &[u128], y: &[u128]) -> u12
     by_width!(evidence, gf128_inner_product(x, y))
 }
 
-pub(super) fn gf128_dense(evidence: Avx2, dense: &[u128], keys: &[u64], sum: &mut [u128]) {
-    by_width!(evidence, gf128_dense(dense, keys, sum));
-}
-
 pub(super) fn gf64_scale_add(evidence: Avx2, factor: u128, y: &[u64], sum: &mut [u128]) {
     by_width!(evidence, gf64_scale_add(factor, y, sum));
-}
-
-pub(super) fn gf64_dense(evidence: Avx2, dense: &[u128], keys: &[u64], sum: &mut [u128]) {
-    by_width!(evidence, gf64_dense(dense, keys, sum));
 }
 
 pub(super) fn blake3_keyed(

@@ -32,7 +32,7 @@ impl Avx512 {
 mod blocks {
     use core::arch::x86_64::*;
 
-    use super::super::{avx2::MAX_DENSE, portable, vector::block_kernels};
+    use super::super::{portable, vector::block_kernels};
 
     #[inline]
     #[target_feature(enable = "avx512f")]
@@ -130,16 +130,8 @@ pub(super) fn gf128_inner_product(_: Avx512, x: &[u128], y: &[u128]) -> u128 {
     present!(blocks::gf128_inner_product(x, y))
 }
 
-pub(super) fn gf128_dense(_: Avx512, dense: &[u128], keys: &[u64], sum: &mut [u128]) {
-    present!(blocks::gf128_dense(dense, keys, sum));
-}
-
 pub(super) fn gf64_scale_add(_: Avx512, factor: u128, y: &[u64], sum: &mut [u128]) {
     present!(blocks::gf64_scale_add(factor, y, sum));
-}
-
-pub(super) fn gf64_dense(_: Avx512, dense: &[u128], keys: &[u64], sum: &mut [u128]) {
-    present!(blocks::gf64_dense(dense, keys, sum));
 }
 
 pub(super) fn blake3_keyed(

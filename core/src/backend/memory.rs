@@ -26,9 +26,8 @@ pub fn advise_huge_pages<T>(buffer: &mut [T]) {
 /// Returns zeros on huge pages, where the system knows them.
 #[must_use]
 pub fn zeroed<T: Copy + Default>(length: usize) -> Vec<T> {
-    let mut buffer = Vec::with_capacity(length);
-    advise_huge_pages(buffer.spare_capacity_mut());
-    buffer.resize(length, T::default());
+    let mut buffer = vec![T::default(); length]; // of integers: fresh pages, not yet touched
+    advise_huge_pages(&mut buffer);
     buffer
 }
 

@@ -162,21 +162,9 @@ pub(super) fn gf128_inner_product(x: &[u128], y: &[u128]) -> u128 {
     x.iter().zip(y).fold(0, |sum, (x, y)| sum ^ gf128_product(*x, *y))
 }
 
-pub(super) fn gf128_dense(dense: &[u128], keys: &[u64], sum: &mut [u128]) {
-    for (sum, key) in sum.iter_mut().zip(keys) {
-        *sum ^= dense.iter().rev().fold(0, |value, entry| gf128_product(value ^ entry, u128::from(*key)));
-    }
-}
-
 pub(super) fn gf64_scale_add(factor: u128, y: &[u64], sum: &mut [u128]) {
     for (sum, y) in sum.iter_mut().zip(y) {
         *sum ^= gf64_scale(factor, *y);
-    }
-}
-
-pub(super) fn gf64_dense(dense: &[u128], keys: &[u64], sum: &mut [u128]) {
-    for (sum, key) in sum.iter_mut().zip(keys) {
-        *sum ^= dense.iter().rev().fold(0, |value, entry| gf64_scale(value ^ entry, *key));
     }
 }
 

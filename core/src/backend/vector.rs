@@ -176,34 +176,6 @@ macro_rules! block_kernels {
             sums.iter().fold(0, |total, sum| total ^ sum)
         }
 
-        /// The entries of a dense part as vectors, the last one first.
-        #[inline]
-        #[target_feature(enable = $features)]
-        fn broadcast_dense(dense: &[u128]) -> [$vector; MAX_DENSE] {
-            let mut entries = [broadcast(0); MAX_DENSE];
-            for (entry, block) in entries.iter_mut().zip(dense.iter().rev()) {
-                *entry = broadcast(*block);
-            }
-            entries
-        }
-
-        #[target_feature(enable = $features)]
-        pub(super) fn gf128_dense(dense: &[u128], keys: &[u64], sum: &mut [u128]) {
-            let modulus = broadcast(u128::from(portable::GF128_MODULUS));
-            let all_entries = broadcast_dense(dense);
-            let entries = &all_entries[..dense.len()];
-            let kernel = |sum: &mut [u128; LANES], keys: &[u64; LANES]| {
-                let keys = $load_keys(keys);
-                let mut value = broadcast(0);
-                for entry in entries {
-                    value = $xor(value, *entry);
-                    value = reduce_192($multiply::<0x00>(value, keys), $multiply::<0x01>(value, keys), modulus);
-                }
-                store(sum, $xor(load(sum), value));
-            };
-            in_vectors!(sum, keys, kernel);
-        }
-
         /// Two products of degree below 127, each reduced modulo the modulus of GF(2^64): the first to the low halves.
         #[inline]
         #[target_feature(enable = $features)]
@@ -224,22 +196,6 @@ macro_rules! block_kernels {
                 store(sum, $xor(load(sum), product));
             };
             in_vectors!(sum, y, kernel);
-        }
-
-        #[target_feature(enable = $features)]
-        pub(super) fn gf64_dense(dense: &[u128], keys: &[u64], sum: &mut [u128]) {
-            let all_entries = broadcast_dense(dense);
-            let entries = &all_entries[..dense.len()];
-            let kernel = |sum: &mut [u128; LANES], keys: &[u64; LANES]| {
-                let keys = $load_keys(keys);
-                let mut value = broadcast(0);
-                for entry in entries {
-                    value = $xor(value, *entry);
-                    value = reduce_pair($multiply::<0x00>(value, keys), $multiply::<0x01>(value, keys));
-                }
-                store(sum, $xor(load(sum), value));
-            };
-            in_vectors!(sum, keys, kernel);
         }
     };
 }

@@ -1,26 +1,37 @@
 //! The gap rows of a bin, which have no pivot: the dense columns carry them. Specified in okvs.md, "Gap rows".
 //!
-//! With the dense entries `d_1 ... d_u` fixed, the sparse entries follow by back-substitution, and they are linear in
-//! the values and in the `d_i`. So the sparse entries that each `d_i` alone causes are computed first; each gap row
-//! then is one equation in the `d_i`.
+//! With the dense entries fixed, the sparse entries follow by back-substitution, and they are linear in values and dense
+//! entries. So back-substitution of the dense bits of all rows tells, for each gap row, the dense entries whose sum must
+//! make up what the row lacks: a system over GF(2), of one equation a gap row and one unknown a dense column.
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::encode::substitute;
+use super::encode::{column, substitute};
+use super::params::DENSE;
 use super::partition::Key;
-use super::rows::{ROW_MASK, RowHash, cell};
+use super::rows::{ROW_MASK, RowHash};
 use super::value::Value;
 use crate::error::CoreError;
+use crate::gf64::Gf64;
 
-/// What encoding needs to know of the gap rows of a bin, of which there are `u`.
+/// What encoding needs to know of the gap rows of a bin.
 #[derive(ZeroizeOnDrop)]
-pub(super) struct Leftover<V: Value> {
+pub(super) struct Leftover {
     /// The packed gap rows.
     gaps: Vec<u64>,
-    /// `k^1 ... k^u` of each item of the bin.
-    powers: Vec<Vec<V>>,
-    /// The inverse of the equations: from what the gap rows lack to the dense entries, row by row.
-    inverse: Vec<Vec<V>>,
+    /// The dense bits of each item of the bin.
+    dense_bits: Vec<u64>,
+    /// The solved equations.
+    entries: Vec<Entry>,
+}
+
+/// A dense entry that is not zero: the sum of what some gap rows lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Zeroize)]
+struct Entry {
+    /// The dense columns of the equation; the lowest is the entry's own, in no other equation.
+    columns: u64,
+    /// The gap rows whose lacks are added.
+    gaps: u64,
 }
 
 /// The number of a packed row in its bin.
@@ -29,108 +40,105 @@ pub(super) fn number(packed: u64) -> usize {
     (packed & ROW_MASK) as usize
 }
 
-/// The sum of the three sparse entries of a row.
-fn sparse<V: Value>(cells: &[V], packed: u64) -> V {
-    cells[cell(packed, 0)] + cells[cell(packed, 1)] + cells[cell(packed, 2)]
+/// What each gap row lacks: its value, and what its sparse columns have when all other rows are solved.
+fn lacks<V: Value>(part: usize, pivots: &[u64], gaps: &[u64], values: &[V]) -> Vec<V> {
+    let mut columns = substitute(part, pivots, values);
+    let lack = |gap: &u64| (0..3).fold(values[number(*gap)], |sum, i| sum + columns[column(part, *gap, i)]);
+    let lacks = gaps.iter().map(lack).collect();
+    columns.zeroize();
+    lacks
 }
 
-/// Sets up the equations of the gap rows and inverts them.
-pub(super) fn solve<K: Key, V: Value>(
+/// Sets up the equations of the gap rows and solves them.
+pub(super) fn solve<K: Key>(
     hash: &RowHash,
     items: &[K],
     pivots: &[u64],
     gaps: Vec<u64>,
-) -> Result<Leftover<V>, CoreError> {
-    let mut keys = vec![0; items.len()];
-    hash.dense_keys(items, &mut keys);
-    let mut powers: Vec<Vec<V>> = vec![keys.iter().map(|key| V::from_key(*key)).collect()];
-    keys.zeroize();
-    for i in 1..gaps.len() {
-        powers.push((0..items.len()).map(|item| powers[i - 1][item] * powers[0][item]).collect());
-    }
-    let mut equations = vec![vec![V::default(); gaps.len()]; gaps.len()];
-    for (i, power) in powers.iter().enumerate() {
-        let mut cells = substitute(pivots, power);
-        for (equation, gap) in equations.iter_mut().zip(&gaps) {
-            equation[i] = sparse(&cells, *gap) + power[number(*gap)];
-        }
-        cells.zeroize();
-    }
-    let inverse = invert(equations)?;
-    Ok(Leftover { gaps, powers, inverse })
+) -> Result<Leftover, CoreError> {
+    let mut dense_bits = vec![0; items.len()];
+    hash.dense_bits(items, &mut dense_bits);
+    let mut as_values: Vec<Gf64> = dense_bits.iter().copied().map(Gf64).collect(); // their addition is that of bits
+    let equations = lacks(hash.parameters().part, pivots, &gaps, &as_values).into_iter().map(|lack| lack.0);
+    let entries = reduce(equations)?;
+    as_values.zeroize();
+    Ok(Leftover { gaps, dense_bits, entries })
 }
 
-impl<V: Value> Leftover<V> {
+/// Brings equations over GF(2) into reduced echelon form, columns ascending; each is a set of dense columns.
+fn reduce(equations: impl Iterator<Item = u64>) -> Result<Vec<Entry>, CoreError> {
+    let mut entries: Vec<Entry> = Vec::new();
+    for (i, columns) in equations.enumerate() {
+        let mut new = Entry { columns, gaps: 1 << i };
+        for entry in &entries {
+            if new.columns & entry.own() != 0 {
+                new = new.plus(*entry);
+            }
+        }
+        if new.columns == 0 {
+            return Err(CoreError::NotEncodable); // the gap rows are dependent
+        }
+        // No other equation keeps the new one's own column, so the form does not depend on the order of the gap rows.
+        for entry in &mut entries {
+            if entry.columns & new.own() != 0 {
+                *entry = entry.plus(new);
+            }
+        }
+        entries.push(new);
+    }
+    Ok(entries)
+}
+
+impl Entry {
+    /// The entry's own column, as a set.
+    fn own(self) -> u64 {
+        self.columns & self.columns.wrapping_neg()
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self { columns: self.columns ^ other.columns, gaps: self.gaps ^ other.gaps }
+    }
+}
+
+impl Leftover {
     /// Returns the number of gap rows.
     pub(super) fn gaps(&self) -> usize {
         self.gaps.len()
     }
 
-    /// Returns the dense entries, and adds to each value what they contribute to its row.
-    pub(super) fn settle(&self, pivots: &[u64], values: &mut [V]) -> Vec<V> {
-        let mut cells = substitute(pivots, values);
-        let lacks: Vec<V> = self.gaps.iter().map(|gap| sparse(&cells, *gap) + values[number(*gap)]).collect();
-        cells.zeroize();
-        let dense: Vec<V> = self.inverse.iter().map(|row| inner_product(row, &lacks)).collect();
-        for (entry, power) in dense.iter().zip(&self.powers) {
-            for (value, power) in values.iter_mut().zip(power) {
-                *value += *entry * *power;
-            }
-        }
-        dense
-    }
-}
-
-fn inner_product<V: Value>(x: &[V], y: &[V]) -> V {
-    x.iter().zip(y).fold(V::default(), |sum, (x, y)| sum + *x * *y)
-}
-
-/// Inverts a matrix by Gauss and Jordan.
-fn invert<V: Value>(mut matrix: Vec<Vec<V>>) -> Result<Vec<Vec<V>>, CoreError> {
-    let size = matrix.len();
-    for (i, row) in matrix.iter_mut().enumerate() {
-        row.resize(2 * size, V::default());
-        row[size + i] = V::from_key(1);
-    }
-    for i in 0..size {
-        // Any entry that is not zero will do. None: with probability below 2^-60, over the dense keys.
-        let pivot = (i..size).find(|row| matrix[*row][i] != V::default()).ok_or(CoreError::NotEncodable)?;
-        matrix.swap(i, pivot);
-        let factor = matrix[i][i].invert();
-        for entry in &mut matrix[i] {
-            *entry = *entry * factor;
-        }
-        let pivot = matrix[i].clone();
-        for (row, entries) in matrix.iter_mut().enumerate() {
-            let factor = entries[i];
-            if row != i {
-                for (entry, pivot) in entries.iter_mut().zip(&pivot) {
-                    *entry += factor * *pivot;
+    /// Writes the dense columns, and adds to each value what they contribute to its row.
+    pub(super) fn settle<V: Value>(&self, part: usize, pivots: &[u64], values: &mut [V], dense: &mut [V]) {
+        assert_eq!(dense.len(), DENSE);
+        let mut lacks = lacks(part, pivots, &self.gaps, values);
+        for entry in &self.entries {
+            let sum = (0..lacks.len())
+                .filter(|gap| entry.gaps >> gap & 1 == 1)
+                .fold(V::default(), |sum, gap| sum + lacks[gap]);
+            dense[entry.own().trailing_zeros() as usize] = sum;
+            for (value, bits) in values.iter_mut().zip(&self.dense_bits) {
+                if bits & entry.own() != 0 {
+                    *value += sum;
                 }
             }
         }
+        lacks.zeroize();
     }
-    for row in &mut matrix {
-        row.drain(..size);
-    }
-    Ok(matrix)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gf64::Gf64;
 
     #[test]
-    fn an_inverse_needs_a_row_exchange_or_does_not_exist() {
-        let matrix = |entries: [[u64; 2]; 2]| entries.map(|row| row.map(Gf64).to_vec()).to_vec();
-        // [[0, 2], [3, 5]]: the first entry is zero.
-        let inverse = invert(matrix([[0, 2], [3, 5]])).unwrap();
-        for (i, row) in [[0, 2], [3, 5]].iter().enumerate() {
-            for (j, (above, below)) in inverse[0].iter().zip(&inverse[1]).enumerate() {
-                assert!(Gf64(row[0]) * *above + Gf64(row[1]) * *below == Gf64(u64::from(i == j)));
-            }
-        }
-        assert_eq!(invert(matrix([[1, 2], [2, 4]])).err(), Some(CoreError::NotEncodable));
+    fn equations_are_reduced_whatever_their_order() {
+        // 6 = 2 + 4 and 5 = 1 + 4 as sets of columns: reduced, columns 0 and 1 each with column 2.
+        let entries = |list: [u64; 2]| reduce(list.into_iter());
+        let expected = [Entry { columns: 5, gaps: 2 }, Entry { columns: 6, gaps: 1 }];
+        assert_eq!(entries([6, 5]), Ok(vec![expected[1], expected[0]]));
+        assert_eq!(entries([6, 3]), Ok(vec![Entry { columns: 6, gaps: 1 }, Entry { columns: 5, gaps: 3 }]));
+        // Column 1 leaves the first equation as soon as the second has it for its own.
+        assert_eq!(entries([3, 2]), Ok(vec![Entry { columns: 1, gaps: 3 }, Entry { columns: 2, gaps: 2 }]));
+        assert_eq!(entries([6, 6]), Err(CoreError::NotEncodable));
+        assert_eq!(entries([0, 1]), Err(CoreError::NotEncodable));
     }
 }

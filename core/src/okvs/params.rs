@@ -13,11 +13,14 @@ const LEAST_ITEMS: usize = 64;
 const MOST_ITEMS: usize = 1 << 28;
 /// The probability that any bin has more items than the load is at most two to the minus this.
 const LOAD_BITS: i128 = 43;
-/// The probability that any bin has more gap rows than dense columns is at most two to the minus this.
-const GAP_BITS: i128 = 43;
-/// The same for large cores, with three bits more, since the rule for the columns is up to 1.6 bits too optimistic where
-/// it can be measured (okvs.md, "Columns").
+/// The probability that any bin has a large core is at most two to the minus this: 43 and three bits more, since the
+/// rule for the columns is up to 1.6 bits too optimistic where it can be measured (okvs.md, "Parameters").
 const CORE_BITS: i128 = 43 + 3;
+/// Dense columns of every bin: 16 bits of each of three hash words. With `mu` equal rows expected in all bins, at most 6,
+/// gap rows are dependent with probability at most `mu * 2^-46.5`, below 2^-43 (okvs.md, "Gap rows").
+pub(super) const DENSE: usize = 48;
+/// A core that needs more gap rows than this is a large one.
+pub(super) const MOST_GAPS: usize = 8;
 
 const FRACTION: u32 = 40;
 const ONE: i128 = 1 << FRACTION;
@@ -62,8 +65,6 @@ pub struct Parameters {
     pub load: usize,
     /// Columns of each of the three parts of a bin.
     pub part: usize,
-    /// Dense columns of a bin, behind the three parts.
-    pub dense: usize,
 }
 
 impl Parameters {
@@ -80,15 +81,14 @@ impl Parameters {
         let bins = items.div_ceil(BIN_ITEMS);
         let load = least_load(items as i128, bins as i128);
         let part = least_part(load, bins as i128);
-        let dense = least_dense(load, part, bins as i128);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // below 2^15, and positive
-        Ok(Self { count, bins, load: load as usize, part: part as usize, dense: dense as usize })
+        Ok(Self { count, bins, load: load as usize, part: part as usize })
     }
 
-    /// Returns the number of columns of one bin.
+    /// Returns the number of columns of one bin: three parts, then the dense columns.
     #[must_use]
     pub fn bin_columns(&self) -> usize {
-        3 * self.part + self.dense
+        3 * self.part + DENSE
     }
 
     /// Returns the number of columns of all bins.
@@ -138,17 +138,6 @@ fn least_part(load: i128, bins: i128) -> i128 {
     least(1223 * load / 3000 + 1, 8 * load, |part| excess - log2_of(3000 * part - 1223 * load) <= slope)
 }
 
-/// The least number of dense columns with `bins * mu^(dense + 1) / (dense + 1)! <= 2^-GAP_BITS`, where
-/// `mu = load^2 / (2 part^3)` is the expected number of equal rows in a full bin.
-fn least_dense(load: i128, part: i128, bins: i128) -> i128 {
-    let mu = 2 * log2_of(load) - ONE - 3 * log2_of(part);
-    let excess = |dense: i128| {
-        let factorial = (2..=dense + 1).product();
-        log2_of(bins) + (dense + 1) * mu - log2_of(factorial)
-    };
-    least(0, 20, |dense| excess(dense) <= -GAP_BITS * ONE)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,30 +156,27 @@ mod tests {
     #[test]
     fn the_sizes_of_the_lead_case_are_those_of_the_specification() {
         let parameters = Parameters::new(1_280_000).unwrap();
-        let expected = Parameters { count: 1_280_000, bins: 79, load: 17_211, part: 7_328, dense: 3 };
+        let expected = Parameters { count: 1_280_000, bins: 79, load: 17_211, part: 7_328 };
         assert_eq!(parameters, expected);
-        assert_eq!(parameters.columns(), 1_736_973);
+        assert_eq!(parameters.columns(), 1_740_528);
     }
 
     #[test]
     fn fewer_than_64_items_have_the_columns_of_64() {
         let parameters = Parameters::new(64).unwrap();
-        assert_eq!((parameters.bins, parameters.load, parameters.columns()), (1, 64, 155));
+        assert_eq!((parameters.bins, parameters.load, parameters.columns()), (1, 64, 198));
         for count in 0..64 {
             assert_eq!(Parameters::new(count), Ok(Parameters { count, ..parameters }));
         }
     }
 
     #[test]
-    fn every_size_fits_the_packed_rows_and_the_kernels() {
+    fn every_size_fits_the_packed_rows_and_the_dense_columns() {
         let boundaries = (0..28).flat_map(|bits| [-1, 0, 1].map(|offset| (1_i64 << bits) + offset));
         let bins = (1..40).flat_map(|bins| [0, 1].map(|offset| bins * (1 << 14) + offset));
         for count in boundaries.chain(bins).chain([1 << 28]) {
             let parameters = Parameters::new(usize::try_from(count).unwrap()).unwrap();
-            assert!(
-                parameters.load < 1 << 15 && parameters.part <= 1 << 13 && parameters.dense <= 8,
-                "{parameters:?}"
-            );
+            assert!(parameters.load < 1 << 15 && parameters.part <= 1 << 13, "{parameters:?}");
             assert!(parameters.bins * parameters.load >= parameters.count);
         }
         let error = CoreError::TooManyItems { count: MOST_ITEMS + 1, limit: MOST_ITEMS };

@@ -21,31 +21,28 @@ pub(super) const POSITION_BITS: u32 = 13;
 /// The row number alone.
 pub(super) const ROW_MASK: u64 = (1 << ROW_BITS) - 1;
 
-/// Returns where the cell of part `part` lies, in an array with 2^13 cells a part.
+/// Returns the position of a row in a part.
 #[inline]
-#[allow(clippy::cast_possible_truncation)] // 15 bits
-pub(super) fn cell(packed: u64, part: usize) -> usize {
-    let shift = ROW_BITS + POSITION_BITS * part as u32;
-    (part << POSITION_BITS) | ((packed >> shift) as usize & ((1 << POSITION_BITS) - 1))
+#[allow(clippy::cast_possible_truncation)] // 13 bits
+pub(super) fn position(packed: u64, part: usize) -> usize {
+    (packed >> (ROW_BITS + POSITION_BITS * part as u32)) as usize & ((1 << POSITION_BITS) - 1)
 }
 
 /// The hash from items to rows, of one run. Its keys are wiped when dropped; it has no `Debug`.
 pub struct RowHash {
     backend: Backend,
     parameters: Parameters,
-    positions: FixedKey,
-    dense: FixedKey,
+    hash: FixedKey,
 }
 
-/// Two keys of one context, session and nonce.
-fn keys(context: &str, sid: &[u8; 32], nonce: &[u8]) -> [[u8; 16]; 2] {
+/// The hash of one context, session and nonce.
+fn keyed(backend: Backend, context: &str, sid: &[u8; 32], nonce: &[u8]) -> FixedKey {
     let mut hasher = blake3::Hasher::new_derive_key(context);
     hasher.update(sid).update(nonce);
-    let mut keys = [0; 32];
-    hasher.finalize_xof().fill(&mut keys);
+    let mut key = [0; 16];
+    hasher.finalize_xof().fill(&mut key);
     hasher.zeroize();
-    let (halves, _) = keys.as_chunks();
-    [halves[0], halves[1]]
+    FixedKey::new(backend, key)
 }
 
 /// High part of the product of a hash word and a bound: below the bound.
@@ -59,8 +56,7 @@ impl RowHash {
     /// Derives the row hash of a session and of `r`, the seed that the receiver drew for its rows.
     #[must_use]
     pub fn new(backend: Backend, parameters: Parameters, sid: &[u8; 32], r: &[u8; 16]) -> Self {
-        let [positions, dense] = keys(ROW_CONTEXT, sid, r).map(|key| FixedKey::new(backend, key));
-        Self { backend, parameters, positions, dense }
+        Self { backend, parameters, hash: keyed(backend, ROW_CONTEXT, sid, r) }
     }
 
     /// Returns the sizes of the store.
@@ -78,7 +74,7 @@ impl RowHash {
     /// Writes the bin of each item.
     #[allow(clippy::cast_possible_truncation)] // at most 2^14 bins
     pub(super) fn bins<K: Key>(&self, items: &[K], bins: &mut [u16]) {
-        hash_in_chunks(&self.positions, items, bins, |hash, _, bin| {
+        hash_in_chunks(&self.hash, items, bins, |hash, _, bin| {
             *bin = below(hash, 0, self.parameters.bins as u64) as u16;
         });
     }
@@ -92,7 +88,7 @@ impl RowHash {
     #[inline]
     pub(super) fn pack_from<K: Key>(&self, first: usize, items: &[K], rows: &mut [u64]) {
         let part = self.parameters.part as u64;
-        hash_in_chunks(&self.positions, items, rows, |hash, number, row| {
+        hash_in_chunks(&self.hash, items, rows, |hash, number, row| {
             *row = (first + number) as u64
                 | below(hash, 1, part) << ROW_BITS
                 | below(hash, 2, part) << (ROW_BITS + POSITION_BITS)
@@ -100,20 +96,13 @@ impl RowHash {
         });
     }
 
-    /// Hashes at most [`CHUNK`] items: the blocks that [`RowHash::positions`] reads, and the dense keys.
+    /// Hashes at most [`CHUNK`] items.
     #[inline]
-    pub(super) fn hash_chunk<K: Key>(&self, items: &[K], blocks: &mut [u128], dense_keys: &mut [u64]) {
-        let mut keys = [0; CHUNK];
-        let keys = &mut keys[..items.len()];
-        for ((key, block), item) in keys.iter_mut().zip(&mut *blocks).zip(items) {
-            (*key, *block) = (item.key(), item.key());
+    pub(super) fn blocks<K: Key>(&self, items: &[K], blocks: &mut [u128]) {
+        for (block, item) in blocks.iter_mut().zip(items) {
+            *block = item.key();
         }
-        self.positions.hash_blocks(blocks);
-        self.dense.hash_blocks(keys);
-        #[allow(clippy::cast_possible_truncation)] // the low half is meant
-        for (dense_key, key) in dense_keys.iter_mut().zip(keys) {
-            *dense_key = *key as u64;
-        }
+        self.hash.hash_blocks(blocks);
     }
 
     /// Returns the positions of an item in the three parts, from its block.
@@ -124,10 +113,13 @@ impl RowHash {
         [1, 2, 3].map(|word| below(block, word, part) as usize)
     }
 
-    /// Writes the dense key of each item.
-    #[allow(clippy::cast_possible_truncation)] // the low half is meant
-    pub(super) fn dense_keys<K: Key>(&self, items: &[K], dense_keys: &mut [u64]) {
-        hash_in_chunks(&self.dense, items, dense_keys, |hash, _, key| *key = hash as u64);
+    /// Writes the 48 dense bits of each item: the low halves of the hash words of its positions, in their order.
+    #[allow(clippy::cast_possible_truncation)] // 16 bits of each word are meant
+    pub(super) fn dense_bits<K: Key>(&self, items: &[K], bits: &mut [u64]) {
+        hash_in_chunks(&self.hash, items, bits, |hash, _, bits| {
+            *bits =
+                [1, 2, 3].iter().rev().fold(0, |bits, word| bits << 16 | u64::from((hash >> (32 * word)) as u16));
+        });
     }
 }
 
@@ -140,8 +132,7 @@ impl ValueHash {
     /// Derives the value hash of a session and a salt.
     #[must_use]
     pub fn new(backend: Backend, sid: &[u8; 32], salt: &[u8; 32]) -> Self {
-        let [key, _] = keys(VALUE_CONTEXT, sid, salt);
-        Self { hash: FixedKey::new(backend, key) }
+        Self { hash: keyed(backend, VALUE_CONTEXT, sid, salt) }
     }
 
     /// Writes the value of each item.

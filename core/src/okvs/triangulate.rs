@@ -9,9 +9,9 @@ use rayon::prelude::*;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::leftover::{self, Leftover};
+use super::params::MOST_GAPS;
 use super::partition::{Bins, Key};
-use super::rows::{CHUNK, POSITION_BITS, RowHash, cell};
-use super::value::Value;
+use super::rows::{CHUNK, POSITION_BITS, ROW_BITS, RowHash, position};
 use crate::backend::memory;
 use crate::error::CoreError;
 
@@ -23,30 +23,49 @@ const PACKED_MASK: u64 = ONE - 1;
 /// Cells of a bin, and steps of its queue: a power of two, so that an index needs no check.
 const CELLS: usize = 1 << 15;
 
+/// A position, behind the bits of the part.
+const POSITION_MASK: usize = (1 << POSITION_BITS) - 1;
+
+/// The other two parts of each part, in their order: the first cell, and where its position lies in a packed row. The
+/// last line is never used.
+const OTHER_PARTS: [[(usize, u32); 2]; 4] = {
+    const fn part(part: usize) -> (usize, u32) {
+        #[allow(clippy::cast_possible_truncation)] // at most two
+        (part << POSITION_BITS, ROW_BITS + POSITION_BITS * part as u32)
+    }
+    [[part(1), part(2)], [part(0), part(2)], [part(0), part(1)], [part(0), part(1)]]
+};
+
+/// The cell of a row in a part, in an array with 2^13 cells a part.
+#[inline]
+fn cell(packed: u64, part: usize) -> usize {
+    part << POSITION_BITS | position(packed, part)
+}
+
 /// The part in which a row has its pivot.
 #[inline]
 #[allow(clippy::cast_possible_truncation)] // two bits
 pub(super) fn pivot_part(pivot: u64) -> usize {
-    (pivot >> COUNT_SHIFT) as usize
+    (pivot >> COUNT_SHIFT) as usize % 3
 }
 
 /// The orders of all bins: the store can be encoded. Wiped when dropped; it has no `Debug`.
 #[derive(ZeroizeOnDrop)]
-pub struct Triangulated<V: Value> {
+pub struct Triangulated {
     /// Packed rows with the part of their pivot above them, in the order in which they were taken, bin after bin.
     pivots: Vec<u64>,
     #[zeroize(skip)] // loads of bins are not secret once the store is gone
     starts: Vec<usize>,
-    leftovers: Vec<Option<Leftover<V>>>,
+    leftovers: Vec<Option<Leftover>>,
 }
 
-impl<V: Value> Triangulated<V> {
+impl Triangulated {
     /// Finds the order of every bin; `bins` is the receiver's list, without two equal items.
     ///
     /// # Errors
     ///
-    /// [`CoreError::NotEncodable`] if a bin has more items than its load, or more gap rows than dense columns, which
-    /// happens with probability below 2^-42 over the choice of `r`: the receiver then draws another.
+    /// [`CoreError::NotEncodable`] if a bin has more items than its load, more than eight gap rows, or dependent ones,
+    /// which happens with probability below 2^-41 over the choice of `r`: the receiver then draws another.
     pub fn new<K: Key>(rows: &RowHash, bins: &Bins<K>) -> Result<Self, CoreError> {
         let starts = bins.starts().to_vec();
         let mut pivots = memory::zeroed(starts[starts.len() - 1] + 1);
@@ -66,7 +85,7 @@ impl<V: Value> Triangulated<V> {
     }
 
     /// Returns the pivots of a bin, and its leftover.
-    pub(super) fn order(&self, bin: usize) -> (&[u64], Option<&Leftover<V>>) {
+    pub(super) fn order(&self, bin: usize) -> (&[u64], Option<&Leftover>) {
         let leftover = self.leftovers[bin].as_ref();
         let gaps = leftover.map_or(0, Leftover::gaps);
         (&self.pivots[self.starts[bin]..self.starts[bin + 1] - gaps], leftover)
@@ -100,12 +119,12 @@ impl Scratch {
     }
 
     /// Finds the order of one bin; `pivots` has a place for each item.
-    fn order<K: Key, V: Value>(
+    fn order<K: Key>(
         &mut self,
         hash: &RowHash,
         items: &[K],
         pivots: &mut [u64],
-    ) -> Result<Option<Leftover<V>>, CoreError> {
+    ) -> Result<Option<Leftover>, CoreError> {
         let parameters = hash.parameters();
         if items.len() > parameters.load {
             return Err(CoreError::NotEncodable);
@@ -119,11 +138,11 @@ impl Scratch {
 
         let mut rows = vec![0; items.len()];
         hash.pack(items, &mut rows);
-        let mut gaps = Vec::with_capacity(parameters.dense);
+        let mut gaps = Vec::new();
         while taken + gaps.len() < items.len() {
             let (pivot, new_gaps) = self.break_core(parameters.part, &rows, &pivots[..taken], &gaps);
             gaps.extend(new_gaps);
-            if gaps.len() > parameters.dense {
+            if gaps.len() > MOST_GAPS {
                 return Err(CoreError::NotEncodable);
             }
             pivots[taken] = pivot;
@@ -170,6 +189,8 @@ impl Scratch {
     }
 
     /// Works through the queue; returns the number of pivots.
+    ///
+    /// The pivot's own cell keeps its row: nothing looks at it again but [`Scratch::break_core`], which wants two rows.
     fn peel(&mut self, pivots: &mut [u64], mut taken: usize) -> usize {
         let (cells, queue) = (&mut *self.cells, &mut *self.queue);
         let (mut head, mut tail) = (self.head, self.tail);
@@ -179,14 +200,15 @@ impl Scratch {
             let single = cells[column % CELLS] >> COUNT_SHIFT == 1;
             let mask = u64::from(single).wrapping_neg();
             let packed = cells[column % CELLS] & mask & PACKED_MASK;
-            for part in 0..3 {
-                let column = cell(packed, part);
+            let part = column >> POSITION_BITS;
+            for (first, shift) in OTHER_PARTS[part % 4] {
+                let column = first | ((packed >> shift) as usize & POSITION_MASK);
                 let rest = (cells[column % CELLS] ^ packed).wrapping_sub(ONE & mask);
                 cells[column % CELLS] = rest;
                 queue[tail % CELLS] = narrow(column);
                 tail += usize::from(rest & mask & !PACKED_MASK == ONE);
             }
-            pivots[taken] = packed | (((column >> POSITION_BITS) as u64) << COUNT_SHIFT);
+            pivots[taken] = packed | ((part as u64) << COUNT_SHIFT);
             taken += usize::from(single);
         }
         (self.head, self.tail) = (head, tail);
@@ -204,7 +226,7 @@ impl Scratch {
         for i in 0..3 {
             for column in i << POSITION_BITS..(i << POSITION_BITS) + part {
                 let count = self.cells[column] >> COUNT_SHIFT;
-                if count > 0 && count < least.0 {
+                if count > 1 && count < least.0 {
                     least = (count, column);
                 }
             }

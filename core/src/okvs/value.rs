@@ -1,6 +1,6 @@
 //! What an entry of the store is, and what its columns are multiplied with.
 
-use std::ops::{Add, AddAssign, Mul};
+use std::ops::{Add, AddAssign};
 
 use zeroize::{DefaultIsZeroes, Zeroize};
 
@@ -9,15 +9,10 @@ use crate::gf64::Gf64;
 use crate::gf128::Gf128;
 
 /// An entry: an element of V. The vectors B and C are over a field F of 128 bits that contains V; their elements are
-/// blocks (`u128`), and [`Value::scale_add`] and [`Value::dense_add`] give the blocks their meaning.
-pub trait Value:
-    DefaultIsZeroes + PartialEq + Add<Output = Self> + AddAssign + Mul<Output = Self> + Send + Sync + 'static
-{
+/// blocks (`u128`), and [`Value::scale_add`] gives the blocks their meaning.
+pub trait Value: DefaultIsZeroes + PartialEq + Add<Output = Self> + AddAssign + Send + Sync + 'static {
     /// Length of an encoded entry.
     const BYTES: usize;
-
-    /// Takes the dense key of an item as an element.
-    fn from_key(key: u64) -> Self;
 
     /// Takes a hash, or its low part, as an element.
     fn from_hash(hash: u128) -> Self;
@@ -25,10 +20,6 @@ pub trait Value:
     /// Returns the entry as an element of F.
     #[must_use]
     fn to_block(self) -> u128;
-
-    /// Returns the inverse, and zero for zero.
-    #[must_use]
-    fn invert(self) -> Self;
 
     /// Appends the encodings of entries.
     fn encode(entries: &[Self], bytes: &mut Vec<u8>);
@@ -38,20 +29,13 @@ pub trait Value:
 
     /// Adds `factor * y[i]` to the block `sum[i]`.
     fn scale_add(backend: Backend, factor: u128, y: &[Self], sum: &mut [u128]);
-
-    /// Adds `dense[0]*k + dense[1]*k^2 + ...` to the block `sum[i]`, where `k` is the element `keys[i]`.
-    fn dense_add(backend: Backend, dense: &[u128], keys: &[u64], sum: &mut [u128]);
 }
 
 /// The two implementations differ in the integer, the field's name and its kernels.
 macro_rules! value {
-    ($value:ident, $integer:ident, $bytes:literal, $scale_add:ident, $dense_add:ident) => {
+    ($value:ident, $integer:ident, $bytes:literal, $scale_add:ident) => {
         impl Value for $value {
             const BYTES: usize = $bytes;
-
-            fn from_key(key: u64) -> Self {
-                Self($integer::from(key))
-            }
 
             #[allow(clippy::cast_possible_truncation)] // the low part is meant
             fn from_hash(hash: u128) -> Self {
@@ -60,10 +44,6 @@ macro_rules! value {
 
             fn to_block(self) -> u128 {
                 u128::from(self.0)
-            }
-
-            fn invert(self) -> Self {
-                $value::invert(self)
             }
 
             fn encode(entries: &[Self], bytes: &mut Vec<u8>) {
@@ -89,13 +69,9 @@ macro_rules! value {
                 }
                 integers.zeroize();
             }
-
-            fn dense_add(backend: Backend, dense: &[u128], keys: &[u64], sum: &mut [u128]) {
-                backend.$dense_add(dense, keys, sum);
-            }
         }
     };
 }
 
-value!(Gf128, u128, 16, gf128_scale_add, gf128_dense);
-value!(Gf64, u64, 8, gf64_scale_add, gf64_dense);
+value!(Gf128, u128, 16, gf128_scale_add);
+value!(Gf64, u64, 8, gf64_scale_add);
