@@ -1,7 +1,8 @@
 """
 128 random oblivious transfers over ristretto255 (silent-vole.md, "Base OT").
 
-The endemic two-point form of Masny and Rindal, "Endemic Oblivious Transfer" (ACM CCS 2019), section 5. Not constant time.
+The endemic two-point form of Masny and Rindal, "Endemic Oblivious Transfer" (ACM CCS 2019), section 5. Not constant
+time.
 """
 
 from __future__ import annotations

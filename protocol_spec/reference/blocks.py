@@ -25,7 +25,8 @@ def counter_stream(key: bytes, count: int) -> np.ndarray:
 
 def hashed(key: bytes, blocks: np.ndarray) -> np.ndarray:
     """Return AES_key(v) + v for every block v."""
-    return encrypt(key, blocks) ^ blocks
+    result: np.ndarray = encrypt(key, blocks) ^ blocks
+    return result
 
 
 def counters(count: int) -> np.ndarray:
@@ -37,7 +38,8 @@ def counters(count: int) -> np.ndarray:
 
 def xor_all(blocks: np.ndarray) -> np.ndarray:
     """Add up blocks along the first axis."""
-    return np.bitwise_xor.reduce(blocks, axis=0)
+    total: np.ndarray = np.bitwise_xor.reduce(blocks, axis=0)
+    return total
 
 
 def integer(block: np.ndarray) -> int:
@@ -62,6 +64,6 @@ def times_x(value: int, value_bits: int) -> int:
 def multiply(a: int, b: int) -> int:
     """Multiply in GF(2^128): modulus x^128 + x^7 + x^2 + x + 1, bit i the coefficient of x^i."""
     product = 0
-    for bit in bin(b)[2:]:
+    for bit in f"{b:b}":
         product = times_x(product, 128) ^ (a if bit == "1" else 0)
     return product

@@ -37,7 +37,8 @@ def matrices(stream: np.ndarray) -> np.ndarray:
 
 def apply(matrix: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Multiply a bit matrix by a block of eight values."""
-    return np.bitwise_xor.reduce(matrix[:, :, None] * values[None, :, :], axis=1)
+    product: np.ndarray = np.bitwise_xor.reduce(matrix[:, :, None] * values[None, :, :], axis=1)
+    return product
 
 
 def convolve(values: np.ndarray, bits: np.ndarray) -> np.ndarray:
@@ -78,4 +79,5 @@ def encode(seed: bytes, values: np.ndarray) -> np.ndarray:
     for use in range(1, PASSES + 1):
         z = convolve(z, matrices(code_stream(seed, outputs, use, 4 * outputs)))
     drawn = taps(code_stream(seed, outputs, USE_TAPS, 4 * TAPS * outputs), outputs)
-    return values[:outputs] ^ xor_all(z[drawn.T])
+    encoded: np.ndarray = values[:outputs] ^ xor_all(z[drawn.T])
+    return encoded

@@ -66,7 +66,8 @@ def puncture(keys: NodeKeys, known: list[tuple[int, bytes]], corrections: bytes)
 def mask(key: bytes, block_value: np.ndarray, index: int) -> bytes:
     """Hash the block of COT number ``index`` to a key (silent-vole.md, "Keys from COTs")."""
     inner = encrypt(key, block_value.reshape(1, BLOCK_BYTES))[0]
-    return (encrypt(key, (inner ^ block(index)).reshape(1, BLOCK_BYTES))[0] ^ inner).tobytes()
+    outer: np.ndarray = encrypt(key, (inner ^ block(index)).reshape(1, BLOCK_BYTES))[0] ^ inner
+    return outer.tobytes()
 
 
 def cot_key(sid: bytes) -> bytes:

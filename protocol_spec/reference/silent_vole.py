@@ -1,8 +1,8 @@
 """
 The silent VOLE of both vole suites, a message at a time (silent-vole.md).
 
-The receiver ends with A and C, the sender with delta and B, and C = A·delta + B. ``sizes`` gives the numbers of the product;
-both parties take them as an argument, so that everything also runs at small ones.
+The receiver ends with A and C, the sender with delta and B, and C = A·delta + B. ``sizes`` gives the numbers of the
+product; both parties take them as an argument, so that everything also runs at small ones.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from . import base_ot, blake3, lpn_code, pprf, softspoken
 from .blocks import BLOCK_BYTES, block, integer, multiply, xor_all
 from .errors import DecodeError, UsageError, VerificationError
 from .randomness import role_stream
+from .ristretto255 import ELEMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 MALICIOUS_NOISE = 768
 SEMI_HONEST_NOISE = 640
 LEAST_DEPTH = 4
-DEEPEST = 9
+DEEPEST = 8
 MAX_LENGTH = 2**29
 SEED_BYTES = 32
 SACRIFICE_BITS = 128
@@ -182,7 +183,8 @@ class Receiver:
 
     def output(self) -> tuple[np.ndarray, np.ndarray]:
         """Return A and C."""
-        assert self.verified and self.left == 0
+        assert self.verified
+        assert self.left == 0
         return self.a[: self.sizes.length], self.c[: self.sizes.length]
 
 
@@ -202,12 +204,12 @@ class Sender:
 
     def trees(self, extension: bytes) -> list[bytes]:
         """Take message 2, return all of message 3; raise ``VerificationError`` if the receiver cheated."""
-        prefix = base_ot.ELEMENT_BYTES + SEED_BYTES
+        prefix = ELEMENT_BYTES + SEED_BYTES
         expected = prefix + softspoken.message_bytes(self.sizes.padded, malicious=self.sizes.malicious)
         if len(extension) != expected:
             raise DecodeError(f"extension: {len(extension)} bytes, not {expected}")
-        base_keys = base_ot.chooser_keys(self.sid, self.choices, extension[: base_ot.ELEMENT_BYTES])
-        self.code_seed = extension[base_ot.ELEMENT_BYTES : prefix]
+        base_keys = base_ot.chooser_keys(self.sid, self.choices, extension[:ELEMENT_BYTES])
+        self.code_seed = extension[ELEMENT_BYTES:prefix]
         cots = softspoken.sender(
             self.sid,
             extension[:prefix],

@@ -1,8 +1,8 @@
 """
 Correlated OTs from 128 base OTs (silent-vole.md, "OT extension").
 
-SoftSpokenOT (Roy, CRYPTO 2022) with k = 8 and both checks of its malicious form. The receiver has bits x_j and blocks M_j,
-the sender delta and blocks K_j, with M_j = K_j + x_j·delta.
+SoftSpokenOT (Roy, CRYPTO 2022) with k = 8 and both checks of its malicious form. The receiver has bits x_j and blocks
+M_j, the sender delta and blocks K_j, with M_j = K_j + x_j·delta.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def leaf_digest(sid: bytes, group: int, values: np.ndarray) -> bytes:
 def fold(
     sid: bytes, leaves: np.ndarray, count: int, missing: int | None = None
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Return the sum of the streams of all leaves, and for each bit of the leaf number that of the leaves which have it."""
+    """Return the sum of all leaves' streams, and for each bit of the leaf number that of the leaves which have it."""
     expanded = streams(
         blake3.derive("psi/1 softspoken stream", sid, BLOCK_BYTES), leaves, count // CHUNK_BITS
     )

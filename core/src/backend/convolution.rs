@@ -36,6 +36,66 @@ impl Backend {
     }
 }
 
+impl Backend {
+    /// Writes for each list of places the sum of the cells there. The places are public, and all are in the list.
+    pub fn gather<const LANES: usize, const TAPS: usize>(
+        self,
+        taps: &[[u32; TAPS]],
+        cells: &[[u128; LANES]],
+        sums: &mut [[u128; LANES]],
+    ) {
+        assert_eq!(taps.len(), sums.len());
+        match self {
+            Self::Portable => gather(taps, cells, sums),
+            // Wider vectors gain nothing: a cell has at most 256 bits.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) | Self::Avx512(_) => avx2::gather_cells(self, taps, cells, sums),
+        }
+    }
+
+    /// Folds the upper half of `2^BITS` rows onto the lower one, and again down to one: row 0 ends with the sum of all,
+    /// and entry `b` of the result is the sum of the rows whose number has bit `b`.
+    #[must_use]
+    pub fn fold<const BITS: usize, const WIDTH: usize>(self, rows: &mut [[u128; WIDTH]]) -> [[u128; WIDTH]; BITS] {
+        assert_eq!(rows.len(), 1 << BITS);
+        match self {
+            Self::Portable => fold(rows),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) | Self::Avx512(_) => avx2::fold_rows(self, rows),
+        }
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)] // compiled once more with AVX2
+fn gather<const LANES: usize, const TAPS: usize>(
+    taps: &[[u32; TAPS]],
+    cells: &[[u128; LANES]],
+    sums: &mut [[u128; LANES]],
+) {
+    for (taps, sum) in taps.iter().zip(sums) {
+        let mut total = [0; LANES];
+        for tap in taps {
+            add(&mut total, &cells[*tap as usize]);
+        }
+        *sum = total;
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)] // compiled once more with AVX2
+fn fold<const BITS: usize, const WIDTH: usize>(rows: &mut [[u128; WIDTH]]) -> [[u128; WIDTH]; BITS] {
+    let mut sums = [[0; WIDTH]; BITS];
+    for (bit, sum) in sums.iter_mut().enumerate().rev() {
+        let (low, high) = rows[..2 << bit].split_at_mut(1 << bit);
+        for (low, high) in low.iter_mut().zip(high) {
+            add(low, high);
+            add(sum, high);
+        }
+    }
+    sums
+}
+
 /// A block of cells.
 type Cells<const LANES: usize> = [[u128; LANES]; BLOCK];
 
@@ -71,6 +131,8 @@ impl<const LANES: usize> Sums<LANES> {
     }
 }
 
+#[inline(always)]
+#[allow(clippy::inline_always)] // a few instructions
 fn add<const LANES: usize>(cell: &mut [u128; LANES], other: &[u128; LANES]) {
     for (value, other) in cell.iter_mut().zip(other) {
         *value ^= other;

@@ -193,17 +193,9 @@ impl Extension<'_> {
             }
             cipher.hash_blocks(streams.as_flattened_mut());
             let taken = first..length.min(first + STEP);
-            // Fold the upper half of the leaves onto the lower one: what is folded has the bit of that half.
-            for (bit, column) in columns.of_bits.iter_mut().enumerate().rev() {
-                let (low, high) = streams[..2 << bit].split_at_mut(1 << bit);
-                let mut total = [0; STEP];
-                for (low, high) in low.iter_mut().zip(high) {
-                    for i in 0..STEP {
-                        low[i] ^= high[i];
-                        total[i] ^= high[i];
-                    }
-                }
-                column[taken.clone()].copy_from_slice(&total[..taken.len()]);
+            let sums: [[u128; STEP]; DEPTH] = self.backend.fold(&mut streams);
+            for (column, sum) in columns.of_bits.iter_mut().zip(&sums) {
+                column[taken.clone()].copy_from_slice(&sum[..taken.len()]);
             }
             columns.sum[taken.clone()].copy_from_slice(&streams[0][..taken.len()]);
         }

@@ -52,6 +52,15 @@ impl Grower {
         sums[0] ^ sums[1]
     }
 
+    /// Fills `leaves` as [`Grower::expand`] does, without any sums.
+    pub fn expand_leaves(&self, keys: &[[u128; 2]], leaves: &mut [u128]) {
+        assert_eq!(leaves.len(), 1 << keys.len(), "one leaf for each path");
+        leaves[..2].copy_from_slice(&keys[0]);
+        for level in 1..keys.len() {
+            self.grow(&mut leaves[..2 << level]);
+        }
+    }
+
     /// Fills `leaves` from one key of each level, `(x, key)` being side `x`, and the two blocks of each level but the
     /// first; returns the position of the missing leaf, which is zero, and the sum of the others.
     ///
@@ -141,6 +150,9 @@ mod tests {
                 let mut corrections = Vec::new();
                 let total = grower.expand(&keys, &mut leaves, |both| corrections.push(both));
                 assert!(total == sum(&leaves));
+                let mut again = vec![0; 1 << depth];
+                grower.expand_leaves(&keys, &mut again);
+                assert!(again == leaves);
                 for missing in 0..1 << depth {
                     let sides: Vec<bool> = (0..depth).map(|level| missing >> level & 1 == 0).collect();
                     let known: Vec<_> =

@@ -16,7 +16,7 @@ pub const TAPS: usize = 7;
 /// Taps that have a third of the convolved half each; the others are anywhere.
 const THIRDS: usize = 3;
 /// Outputs that one thread gathers at a time.
-const GATHER: usize = 4096;
+const GATHER: usize = 512;
 
 /// Bits r > c of each column c.
 const BELOW: u64 = 0x0080_c0e0_f0f8_fcfe;
@@ -74,9 +74,9 @@ impl Code {
     pub fn add_taps(&self, convolved: &[[u128; 1]], outputs: &mut [u128]) {
         assert!(convolved.len() == self.taps.len() && outputs.len() == self.taps.len());
         self.taps.par_chunks(GATHER).zip(outputs.par_chunks_mut(GATHER)).for_each(|(taps, outputs)| {
-            for (taps, output) in taps.iter().zip(outputs) {
-                *output ^= taps.iter().fold(0, |sum, tap| sum ^ convolved[*tap as usize][0]);
-            }
+            let mut sums = [[0; 1]; GATHER];
+            self.backend.gather(taps, convolved, &mut sums[..taps.len()]);
+            outputs.iter_mut().zip(&sums).for_each(|(output, sum)| *output ^= sum[0]);
         });
     }
 
@@ -85,13 +85,11 @@ impl Code {
         assert!(convolved.len() == self.taps.len() && a.len() == self.taps.len() && c.len() == a.len());
         let outputs = a.par_chunks_mut(GATHER).zip(c.par_chunks_mut(GATHER));
         self.taps.par_chunks(GATHER).zip(outputs).for_each(|(taps, (a, c))| {
-            for ((taps, a), c) in taps.iter().zip(a).zip(c) {
-                let [first, second] = taps.iter().fold([0; 2], |sum, tap| {
-                    let cell = convolved[*tap as usize];
-                    [sum[0] ^ cell[0], sum[1] ^ cell[1]]
-                });
-                *a += V::from_hash(first);
-                *c ^= second;
+            let mut sums = [[0; 2]; GATHER];
+            self.backend.gather(taps, convolved, &mut sums[..taps.len()]);
+            for ((sum, a), c) in sums.iter().zip(a).zip(c) {
+                *a += V::from_hash(sum[0]);
+                *c ^= sum[1];
             }
         });
     }

@@ -32,27 +32,15 @@ impl Forest {
         Self { grower: Grower::new(backend, tree::VOLE, sid), key_hash: KeyHash::new(backend, sid) }
     }
 
-    /// Makes one tree of the sender from its blocks `K_j`, of which the first has number `first`; returns the leaves' sum.
-    fn expand(
-        &self,
-        delta: u128,
-        cots: &[u128],
-        first: usize,
-        leaves: &mut [u128],
-        correction: impl FnMut([u128; 2]),
-    ) -> u128 {
-        let depth = leaves.len().trailing_zeros() as usize;
+    /// Makes both keys of each level of a tree of the sender from its blocks `K_j`, of which the first has number `first`.
+    fn keys(&self, delta: u128, cots: &[u128], first: usize) -> Zeroizing<[[u128; 2]; MAX_DEPTH]> {
         let mut sides = Zeroizing::new([[0; MAX_DEPTH]; 2]);
         for (side, mask) in sides.iter_mut().zip([0, delta]) {
-            let side = &mut side[..depth];
+            let side = &mut side[..cots.len()];
             side.iter_mut().zip(cots).for_each(|(key, block)| *key = block ^ mask);
             self.key_hash.hash(first, side);
         }
-        let mut keys = Zeroizing::new([[0; 2]; MAX_DEPTH]);
-        for (level, keys) in keys.iter_mut().enumerate() {
-            *keys = [sides[0][level], sides[1][level]];
-        }
-        self.grower.expand(&keys[..depth], leaves, correction)
+        Zeroizing::new(std::array::from_fn(|level| [sides[0][level], sides[1][level]]))
     }
 
     /// Makes the trees of a batch: their leaves, the first half of them into `head`, and the message about them.
@@ -84,7 +72,8 @@ impl Forest {
                     }
                 };
                 let used = tree * batch.depth;
-                let sum = self.expand(delta, &cots[used..], first + used, leaves, |[left, right]| {
+                let keys = self.keys(delta, &cots[used..used + batch.depth], first + used);
+                let sum = self.grower.expand(&keys[..batch.depth], leaves, |[left, right]| {
                     put(left);
                     put(right);
                 });
@@ -102,7 +91,8 @@ impl Forest {
                 || Zeroizing::new(vec![0; 1 << batch.depth]),
                 |leaves, tree| {
                     let used = tree * batch.depth;
-                    self.expand(delta, &cots[used..], first + used, leaves, |_| ());
+                    let keys = self.keys(delta, &cots[used..used + batch.depth], first + used);
+                    self.grower.expand_leaves(&keys[..batch.depth], leaves);
                     check.sum(leaves)
                 },
             )

@@ -7,7 +7,7 @@ use super::base::{bits, pack};
 use super::check::Check;
 use super::code::Code;
 use super::forest::{BaseValue, Cots, Forest};
-use super::silent_sender::huge;
+use super::silent_sender::{huge, huge_zeros};
 use super::sizes::{Batch, SACRIFICE_BITS, Sizes};
 use crate::backend::Backend;
 use crate::error::CoreError;
@@ -110,7 +110,7 @@ impl<V: Value> SilentReceiver<V> {
             base: Zeroizing::new(base),
             code: Code::new(self.backend, &self.code_seed, first.outputs()),
             harvested: 0,
-            tail: Zeroizing::new(huge(first.outputs())),
+            tail: Zeroizing::new(huge_zeros(first.outputs())),
             pending: None,
             next_cot: values + if malicious { SACRIFICE_BITS } else { 0 },
             check,
@@ -255,7 +255,7 @@ impl<V: Value> Seeded<V> {
                 self.code.add_taps_to_both(&self.tail, a, c);
                 self.base = Zeroizing::new(a.iter().zip(&**c).map(|(a, c)| (a.to_block(), *c)).collect());
                 self.code = Code::new(backend, code_seed, sizes.batch.outputs());
-                self.tail = Zeroizing::new(huge(sizes.batch.outputs()));
+                self.tail = Zeroizing::new(huge_zeros(sizes.batch.outputs()));
             }
             Some(main) => {
                 let place = main * batch.outputs()..(main + 1) * batch.outputs();

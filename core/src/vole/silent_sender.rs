@@ -104,7 +104,7 @@ impl SilentSender {
             sacrificed,
             code: Code::new(self.backend, &code_seed, first.outputs()),
             planted: 0,
-            tail: Zeroizing::new(huge(first.outputs())),
+            tail: Zeroizing::new(huge_zeros(first.outputs())),
             pending: None,
             next_cot: values + sacrifice,
             bootstrap_outputs: Zeroizing::new(vec![0; self.sizes.bootstrap.map_or(0, Batch::outputs)]),
@@ -192,7 +192,7 @@ impl Seeded {
             None => {
                 self.code.add_taps(&self.tail, &mut self.bootstrap_outputs);
                 self.code = Code::new(backend, &self.code_seed, sizes.batch.outputs());
-                self.tail = Zeroizing::new(huge(sizes.batch.outputs()));
+                self.tail = Zeroizing::new(huge_zeros(sizes.batch.outputs()));
             }
             Some(main) => {
                 self.code.add_taps(&self.tail, &mut self.b[main * batch.outputs()..][..batch.outputs()]);
@@ -206,5 +206,12 @@ pub(super) fn huge<T: Clone + Default>(count: usize) -> Vec<T> {
     let mut list = Vec::with_capacity(count);
     advise_huge_pages(list.spare_capacity_mut());
     list.resize(count, T::default());
+    list
+}
+
+/// Returns a list of zeros on huge pages that the system zeroes when they are first touched.
+pub(super) fn huge_zeros<const LANES: usize>(count: usize) -> Vec<[u128; LANES]> {
+    let mut list = vec![[0; LANES]; count];
+    advise_huge_pages(&mut list);
     list
 }

@@ -11,8 +11,8 @@ pub const MALICIOUS_NOISE: usize = 768;
 pub const SEMI_HONEST_NOISE: usize = 640;
 /// Depth of a tree: 16 leaves at least, so that the smallest batch has thousands of outputs.
 pub const LEAST_DEPTH: usize = 4;
-/// Depth of a tree of a main batch at most: deeper ones save bytes, but a batch leaves the cache.
-pub const DEEPEST: usize = 9;
+/// Depth of a tree of a main batch at most: deeper ones save bytes, but a batch leaves the cache (silent-vole.md, 11.5).
+pub const DEEPEST: usize = 8;
 /// Bits of the value that the consistency check sacrifices.
 pub const SACRIFICE_BITS: usize = 128;
 
@@ -193,20 +193,16 @@ mod tests {
     #[test]
     fn the_numbers_at_the_boundaries_are_those_of_the_specification() {
         let new = |length| Sizes::new(length, 128, true).unwrap();
-        for (length, depth) in [(1, 4), (6_144, 4), (6_145, 5), (196_608, 9)] {
-            assert_eq!(
-                (new(length).bootstrap, new(length).batch, new(length).batches),
-                (None, Batch { trees: 768, depth }, 1)
-            );
+        for (length, depth) in [(1, 4), (6_144, 4), (6_145, 5), (98_304, 8)] {
+            let batch = Batch { trees: 768, depth };
+            assert_eq!((new(length).bootstrap, new(length).batch, new(length).batches), (None, batch, 1));
         }
-        assert_eq!(new(196_609).batch, Batch { trees: 770, depth: 9 });
-        assert_eq!((new(393_215).batches, new(393_216).batches), (1, 2));
+        assert_eq!(new(98_305).batch, Batch { trees: 770, depth: 8 });
+        assert_eq!((new(196_607).batches, new(196_608).batches), (1, 2));
         let lead = new(1_736_973);
-        assert_eq!(
-            (lead.batches, lead.batch, lead.bootstrap),
-            (8, Batch { trees: 850, depth: 9 }, Some(Batch { trees: 768, depth: 5 }))
-        );
-        assert_eq!((lead.cots(), lead.padded(), lead.total_bytes()), (163_472, 163_712, 2_280_128));
+        let (batch, bootstrap) = (Batch { trees: 800, depth: 8 }, Batch { trees: 768, depth: 6 });
+        assert_eq!((lead.batches, lead.batch, lead.bootstrap), (17, batch, Some(bootstrap)));
+        assert_eq!((lead.cots(), lead.padded(), lead.total_bytes()), (211_840, 211_968, 3_809_584));
         for length in [0, MAX_LENGTH + 1] {
             let error = CoreError::CorrelationLength { length, limit: MAX_LENGTH };
             assert_eq!(Sizes::new(length, 128, true), Err(error));

@@ -8,8 +8,9 @@
 
 use core::arch::x86_64::*;
 
+use super::super::Backend;
 use super::super::avx2::Avx2;
-use super::{BLOCK, Cells, Matrices, WINDOW};
+use super::{BLOCK, Cells, Matrices, WINDOW, fold, gather};
 
 /// A sliced block of one lane.
 type Sliced = [__m256i; 4];
@@ -33,6 +34,40 @@ pub(super) fn convolve<const LANES: usize>(_: Avx2, passes: [&[Matrices]; 2], bl
         pass::<LANES, true>(passes[0], blocks);
         pass::<LANES, false>(passes[1], blocks);
     }
+}
+
+/// Calls [`gather`] compiled for AVX2; on any backend but the portable one.
+pub(super) fn gather_cells<const LANES: usize, const TAPS: usize>(
+    backend: Backend,
+    taps: &[[u32; TAPS]],
+    cells: &[[u128; LANES]],
+    sums: &mut [[u128; LANES]],
+) {
+    #[target_feature(enable = "avx2")]
+    fn with_avx2<const LANES: usize, const TAPS: usize>(
+        taps: &[[u32; TAPS]],
+        cells: &[[u128; LANES]],
+        sums: &mut [[u128; LANES]],
+    ) {
+        gather(taps, cells, sums);
+    }
+    assert_ne!(backend, Backend::Portable);
+    // SAFETY: both other backends exist only if avx2 was found; avx512f implies it.
+    unsafe { with_avx2(taps, cells, sums) }
+}
+
+/// Calls [`fold`] compiled for AVX2; on any backend but the portable one.
+pub(super) fn fold_rows<const BITS: usize, const WIDTH: usize>(
+    backend: Backend,
+    rows: &mut [[u128; WIDTH]],
+) -> [[u128; WIDTH]; BITS] {
+    #[target_feature(enable = "avx2")]
+    fn with_avx2<const BITS: usize, const WIDTH: usize>(rows: &mut [[u128; WIDTH]]) -> [[u128; WIDTH]; BITS] {
+        fold(rows)
+    }
+    assert_ne!(backend, Backend::Portable);
+    // SAFETY: both other backends exist only if avx2 was found; avx512f implies it.
+    unsafe { with_avx2(rows) }
 }
 
 /// Runs a pass; the first takes plain cells and leaves sliced ones, the second the other way round.
