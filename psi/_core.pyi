@@ -14,7 +14,16 @@ from typing import Protocol, final, type_check_only
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EcdhReceiver", "EcdhSender", "Hasher", "backend", "distinct", "item_digests"]
+__all__ = [
+    "EcdhReceiver",
+    "EcdhSender",
+    "Hasher",
+    "VoleReceiver",
+    "VoleSender",
+    "backend",
+    "distinct",
+    "item_digests",
+]
 
 @type_check_only
 class ArrowStreamExportable(Protocol):
@@ -163,3 +172,118 @@ class EcdhSender:
 
     def progress(self) -> tuple[str, int, int]:
         """Return phase (as in the ``alive`` frame), done and total; never waits for a call at work."""
+
+@final
+class VoleReceiver:
+    """
+    Learn which own items the sender has (vole.md).
+
+    *Learns* that. *The peer learns* nothing or, with ``report``, its items that both have. *Both see* both sizes.
+    *Holds against* malicious parties if ``malicious``, else semi-honest ones.
+
+    ``session`` makes it. ``digests`` are those of the distinct own items, shape (items, 32), C-contiguous; two equal
+    ones show as a ``UsageError`` while they are encoded. ``n_sender`` is what the sender declared; more than 2^28 items
+    are a ``UsageError``. ``sid`` is 32 bytes and the same for both; ``seed`` is 32 secret bytes, fresh for this role and
+    this run. The result does not depend on ``threads`` (1 to 1024).
+    """
+
+    def __new__(
+        cls,
+        digests: NDArray[np.uint8],
+        *,
+        malicious: bool,
+        report: bool,
+        n_sender: int,
+        sid: bytes,
+        seed: bytes,
+        threads: int,
+    ) -> VoleReceiver: ...
+    @property
+    def needs_peer(self) -> bool:
+        """Whether nothing can be done until a frame of the peer has been received."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything is sent, received and worked on."""
+
+    def next_frame(self) -> bytes | None:
+        """
+        Do a piece of work and return a frame if one came of it: ``extend``, ``challenge``, ``bind``, ``okvs`` or ``report``.
+
+        ``None`` means: wait for the peer if ``needs_peer``, done if ``finished``, else call again. Raises
+        ``DecodeError`` (an element that is not canonical, or the identity), ``VerificationError`` (a check over what
+        the peer sent failed),
+        ``UsageError`` (equal items) and ``MachineError`` (the items cannot be encoded under this seed).
+        """
+
+    def receive(self, frame: bytes) -> None:
+        """
+        Take a frame of the sender: check place and length, and work on it or put it by.
+
+        Raises ``DecodeError`` (unknown type, wrong length), ``StateError`` (early, repeated, out of order) and
+        ``VerificationError``.
+        """
+
+    def progress(self) -> tuple[str, int, int]:
+        """Return phase (as in the ``alive`` frame), done and total; never waits for a call at work."""
+
+    def matched(self) -> NDArray[np.uint32]:
+        """Return the indices of the own items that the sender has, ascending. Raises ``UsageError`` before ``finished``."""
+
+@final
+class VoleSender:
+    """
+    Let the receiver learn which items both have (vole.md).
+
+    *Learns* nothing or, with ``report``, what the receiver reports of that. *The peer learns* that. *Both see* both
+    sizes. *Holds against* malicious parties if ``malicious``, else semi-honest ones.
+
+    ``session`` makes it, with the arguments of ``VoleReceiver``; ``n_receiver`` is what the receiver declared.
+    """
+
+    def __new__(
+        cls,
+        digests: NDArray[np.uint8],
+        *,
+        malicious: bool,
+        report: bool,
+        n_receiver: int,
+        sid: bytes,
+        seed: bytes,
+        threads: int,
+    ) -> VoleSender: ...
+    @property
+    def needs_peer(self) -> bool:
+        """Whether nothing can be done until a frame of the peer has been received."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything is sent, received and worked on."""
+
+    def next_frame(self) -> bytes | None:
+        """
+        Do a piece of work and return a frame if one came of it: ``choose``, ``punctured``, ``proof``, ``open`` or ``vole-tags``.
+
+        ``None`` means: wait for the peer if ``needs_peer``, done if ``finished``, else call again. Raises
+        ``DecodeError`` (an element that is not canonical, or the identity), ``VerificationError`` (a check over what
+        the peer sent failed) and
+        ``UsageError`` (equal items).
+        """
+
+    def receive(self, frame: bytes) -> None:
+        """
+        Take a frame of the receiver: check place and length, and work on it or put it by.
+
+        Raises ``DecodeError`` (unknown type, wrong length), ``StateError`` (early, repeated, out of order) and
+        ``VerificationError``.
+        """
+
+    def progress(self) -> tuple[str, int, int]:
+        """Return phase (as in the ``alive`` frame), done and total; never waits for a call at work."""
+
+    def matched(self) -> NDArray[np.uint32]:
+        """
+        Return the indices of the own items that the receiver reported, ascending.
+
+        Raises ``UsageError`` without ``report`` and before ``finished``.
+        """

@@ -56,6 +56,54 @@ impl Suite {
     }
 }
 
+/// A suite over a silent correlation (vole.md).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VoleSuite {
+    /// Against malicious parties.
+    Malicious,
+    /// Against semi-honest parties, with fewer bytes.
+    SemiHonest,
+}
+
+/// Length of the tags of `vole-malicious`: computational, against a sender that looks for items with one tag.
+const MALICIOUS_TAG_BYTES: usize = 16;
+/// The probability of two equal tags in `vole-semi-honest` is at most two to the minus this (vole.md, "Failures").
+const VOLE_TAG_BITS: u32 = 42;
+/// Up to so many items of the sender an entry of 64 bits keeps a foreign item from fitting by chance (vole.md, 2).
+const SMALL_FIELD_ITEMS: usize = 1 << 23;
+
+impl VoleSuite {
+    /// Returns the name by which terms and wire know the suite.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Malicious => "vole-malicious",
+            Self::SemiHonest => "vole-semi-honest",
+        }
+    }
+
+    /// Returns whether entries of 64 bits serve.
+    #[must_use]
+    pub fn small_field(self, n_sender: usize) -> bool {
+        self == Self::SemiHonest && n_sender <= SMALL_FIELD_ITEMS
+    }
+
+    /// Returns the length of a tag.
+    #[must_use]
+    pub fn tag_bytes(self, n_sender: usize, n_receiver: usize) -> usize {
+        match self {
+            Self::Malicious => MALICIOUS_TAG_BYTES,
+            Self::SemiHonest => (VOLE_TAG_BITS + pairs_bits(n_sender, n_receiver)).div_ceil(8) as usize,
+        }
+    }
+}
+
+/// Returns the binary logarithm of the number of pairs of items, rounded up; both sizes are at most [`MAX_ITEMS`].
+fn pairs_bits(n_sender: usize, n_receiver: usize) -> u32 {
+    let pairs = (n_sender as u64) * (n_receiver as u64); // at most 2^56
+    u64::BITS - pairs.saturating_sub(1).leading_zeros()
+}
+
 /// Returns the tag length that keeps any false match below `2^-STATISTICAL_BITS`.
 ///
 /// Each of the `n_sender * n_receiver` pairs of different items collides with probability `2^(-8 tag_bytes)`; the
@@ -68,9 +116,7 @@ impl Suite {
 pub fn tag_bytes(n_sender: usize, n_receiver: usize) -> Result<usize, CoreError> {
     check_count(n_sender)?;
     check_count(n_receiver)?;
-    let pairs = (n_sender as u64) * (n_receiver as u64); // at most 2^56
-    let pairs_bits = u64::BITS - pairs.saturating_sub(1).leading_zeros(); // ceil(log2(pairs))
-    Ok((STATISTICAL_BITS + pairs_bits).div_ceil(8) as usize)
+    Ok((STATISTICAL_BITS + pairs_bits(n_sender, n_receiver)).div_ceil(8) as usize)
 }
 
 /// Refuses a number of items that no suite is specified for.
@@ -102,6 +148,19 @@ mod tests {
         ] {
             assert_eq!(tag_bytes(n_sender, n_receiver), Ok(expected), "{n_sender} x {n_receiver}");
         }
+    }
+
+    #[test]
+    fn a_tag_of_the_semi_honest_vole_suite_has_two_bits_more() {
+        let suite = VoleSuite::SemiHonest;
+        for (n_sender, n_receiver, expected) in
+            [(1, 1, 6), (64, 1, 6), (65, 1, 7), (1_280_000, 1_280_000, 11), (MAX_ITEMS, MAX_ITEMS, 13)]
+        {
+            assert_eq!(suite.tag_bytes(n_sender, n_receiver), expected, "{n_sender} x {n_receiver}");
+            assert_eq!(VoleSuite::Malicious.tag_bytes(n_sender, n_receiver), 16);
+        }
+        assert!(suite.small_field(1 << 23) && !suite.small_field((1 << 23) + 1));
+        assert!(!VoleSuite::Malicious.small_field(1));
     }
 
     #[test]

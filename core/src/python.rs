@@ -1,9 +1,11 @@
-//! The extension module `psi._core`: the only file that knows Python. `psi/_core.pyi` is its contract.
+//! The extension module `psi._core`: this file and its folder alone know Python. `psi/_core.pyi` is the contract.
 //!
 //! The interpreter lock is released in every call that can take over a millisecond. A role is behind a lock of its
 //! own, so that one thread may hand it frames while another takes frames from it.
 
 #![allow(clippy::needless_pass_by_value)] // what PyO3 hands over is handed over by value
+
+mod vole;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -288,6 +290,8 @@ fn core_module(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<EcdhReceiver>()?;
     module.add_class::<EcdhSender>()?;
     module.add_class::<Hasher>()?;
+    module.add_class::<vole::VoleReceiver>()?;
+    module.add_class::<vole::VoleSender>()?;
     module.add_function(wrap_pyfunction!(backend, module)?)?;
     module.add_function(wrap_pyfunction!(distinct, module)?)?;
     module.add_function(wrap_pyfunction!(item_digests, module)?)

@@ -6,6 +6,7 @@
 
 pub mod code;
 pub mod compare;
+pub mod lookup;
 pub mod order;
 pub mod output;
 pub mod sort;

@@ -34,6 +34,17 @@ impl Threads {
             .map_err(|_| CoreError::NoThreads { count })
     }
 
+    /// Returns how many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// Runs work whose parallel parts use these threads.
+    pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.pool.install(work)
+    }
+
     /// Fills a list a [`BATCH`] at a time: calls `work(first, batch)`, where `first` is the batch's position.
     ///
     /// # Errors

@@ -4,10 +4,20 @@ mod ecdh;
 mod ecdh_receiver;
 mod ecdh_sender;
 pub mod frame;
+mod vole;
+mod vole_batches;
+pub mod vole_frame;
+mod vole_receiver;
+mod vole_sender;
+#[cfg(test)]
+mod vole_tests;
 
 pub use ecdh::Setup;
 pub use ecdh_receiver::EcdhReceiver;
 pub use ecdh_sender::EcdhSender;
+pub use vole::VoleSetup;
+pub use vole_receiver::VoleReceiver;
+pub use vole_sender::VoleSender;
 
 use crate::error::CoreError;
 
@@ -26,6 +36,10 @@ pub enum Phase {
     Finalize,
     /// The receiver compares tags.
     Match,
+    /// Both make the correlation of the vole suites.
+    Correlate,
+    /// The receiver encodes its items.
+    Encode,
 }
 
 impl Phase {
@@ -39,6 +53,8 @@ impl Phase {
             Self::Tag => "tag",
             Self::Finalize => "finalize",
             Self::Match => "match",
+            Self::Correlate => "correlate",
+            Self::Encode => "encode",
         }
     }
 }

@@ -136,6 +136,12 @@ impl Decoder {
         }
     }
 
+    /// Returns whether all tags were decoded.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        self.decoded == self.count
+    }
+
     /// Takes the next bytes of the code and appends the tags that are complete now.
     ///
     /// The caller has checked that there are no more bytes than the code has.
@@ -298,9 +304,9 @@ mod tests {
         tags[7] = tags[8];
         let code = encode(&tags, 16, usize::MAX).concat();
         assert_eq!(decode(&code, 300, 16, 100), Err(CoreError::TagOrder { index: 8 }));
-        let (mut decoder, mut decoded) = (Decoder::new(300, 16, false), Vec::new());
-        decoder.take(&code, &mut decoded).unwrap();
-        assert!(decoded == tags);
+        let (mut decoder, mut back) = (Decoder::new(300, 16, false), Vec::new());
+        decoder.take(&code, &mut back).unwrap();
+        assert!(back == tags);
     }
 
     #[test]

@@ -1,0 +1,87 @@
+//! The roles of the vole suites for Python.
+
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray2};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use zeroize::Zeroizing;
+
+use super::{Shared, digest_list, fixed};
+use crate::error::CoreError;
+use crate::params::VoleSuite;
+use crate::role::{self, VoleSetup};
+
+fn setup(
+    malicious: bool,
+    report: bool,
+    n_peer: usize,
+    sid: &[u8],
+    seed: &[u8],
+    threads: usize,
+) -> Result<VoleSetup, CoreError> {
+    let suite = if malicious { VoleSuite::Malicious } else { VoleSuite::SemiHonest };
+    let seed = Zeroizing::new(fixed("seed", seed)?);
+    Ok(VoleSetup { suite, report, n_peer, sid: fixed("sid", sid)?, seed, threads })
+}
+
+/// What both roles have in Python but their constructors, which name the peer's number of items differently.
+macro_rules! role {
+    ($name:ident, $n_peer:ident) => {
+        #[pyclass(frozen)]
+        pub(super) struct $name {
+            shared: Shared<role::$name>,
+        }
+
+        #[pymethods]
+        impl $name {
+            #[new]
+            #[pyo3(signature = (digests, *, malicious, report, $n_peer, sid, seed, threads))]
+            #[allow(clippy::too_many_arguments)] // named ones, in Python
+            fn new(
+                py: Python<'_>,
+                digests: PyReadonlyArray2<'_, u8>,
+                malicious: bool,
+                report: bool,
+                $n_peer: usize,
+                sid: &[u8],
+                seed: &[u8],
+                threads: usize,
+            ) -> PyResult<Self> {
+                let digests = digest_list(&digests)?;
+                let setup = setup(malicious, report, $n_peer, sid, seed, threads)?;
+                let role = py.detach(|| role::$name::new(digests, setup))?;
+                Ok(Self { shared: Shared::new(role) })
+            }
+
+            fn next_frame<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+                self.shared.next_frame(py)
+            }
+
+            fn receive(&self, py: Python<'_>, frame: &[u8]) -> PyResult<()> {
+                self.shared.receive(py, frame)
+            }
+
+            #[getter]
+            fn needs_peer(&self) -> bool {
+                self.shared.status().needs_peer
+            }
+
+            #[getter]
+            fn finished(&self) -> bool {
+                self.shared.status().finished
+            }
+
+            fn progress(&self) -> (&'static str, usize, usize) {
+                let status = self.shared.status();
+                (status.phase.name(), status.done, status.total)
+            }
+
+            fn matched<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u32>>> {
+                let matched = self.shared.call(py, |role| role.matched().map(<[u32]>::to_vec))?;
+                Ok(matched.into_pyarray(py))
+            }
+        }
+    };
+}
+
+role!(VoleReceiver, n_sender);
+role!(VoleSender, n_receiver);

@@ -1,0 +1,214 @@
+//! What the two roles of the suites `vole-malicious` and `vole-semi-honest` share (vole.md).
+
+use rayon::prelude::*;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::backend::Backend;
+use crate::error::CoreError;
+use crate::okvs::{Bins, Parameters, RowHash, Value, ValueHash, decode_bin};
+use crate::ot::softspoken;
+use crate::params::{DIGEST_BYTES, SEED_BYTES, SID_BYTES, VoleSuite, check_count};
+use crate::prg::Randomness;
+use crate::tags::output::Output;
+use crate::threads::Threads;
+use crate::vole::Sizes;
+use crate::vole::silent_receiver::PREFIX_BYTES;
+
+/// Length of the seed of the rows, of each part of the mask, and of a report value.
+pub(super) const BLOCK_BYTES: usize = 16;
+/// Length of a salt, of a commitment and of a proof.
+pub(super) const HASH_BYTES: usize = 32;
+/// Items whose tags one thread makes at a time: enough for the tables that decoding makes of a bin's dense columns to
+/// pay, few enough for what is known of them to stay in the second-level cache.
+const PIECE: usize = 1 << 12;
+/// Bins that are worked on between two looks at what has arrived, for each thread.
+pub(super) const BINS_PER_STEP: usize = 8;
+
+const COMMITMENT_CONTEXT: &str = "psi/1 vole commitment";
+const BIND_CONTEXT: &str = "psi/1 vole bind";
+const TAG_KEY_CONTEXT: &str = "psi/1 vole tag key";
+
+/// What a role is made from besides its items.
+pub struct VoleSetup {
+    /// The suite.
+    pub suite: VoleSuite,
+    /// Whether the receiver reports the overlap to the sender.
+    pub report: bool,
+    /// The number of the peer's items, as declared and accepted.
+    pub n_peer: usize,
+    /// The identifier of the session; both parties have the same.
+    pub sid: [u8; SID_BYTES],
+    /// The role's own secret seed: one seed, one role, one run.
+    pub seed: Zeroizing<[u8; SEED_BYTES]>,
+    /// How many threads it may use.
+    pub threads: usize,
+}
+
+/// What both roles compute with. The seed and the session identifier meet in the randomness and are not kept here.
+pub(super) struct Engine {
+    pub(super) suite: VoleSuite,
+    pub(super) malicious: bool,
+    pub(super) report: bool,
+    pub(super) n_sender: usize,
+    pub(super) n_receiver: usize,
+    pub(super) tag_bytes: usize,
+    pub(super) parameters: Parameters,
+    pub(super) sid: [u8; SID_BYTES],
+    pub(super) backend: Backend,
+    pub(super) threads: Threads,
+}
+
+impl Engine {
+    /// Checks the sizes and derives every number of the session.
+    pub(super) fn new(
+        setup: VoleSetup,
+        n_sender: usize,
+        n_receiver: usize,
+    ) -> Result<(Self, Randomness), CoreError> {
+        check_count(n_sender)?;
+        let engine = Self {
+            suite: setup.suite,
+            malicious: setup.suite == VoleSuite::Malicious,
+            report: setup.report,
+            n_sender,
+            n_receiver,
+            tag_bytes: setup.suite.tag_bytes(n_sender, n_receiver),
+            parameters: Parameters::new(n_receiver)?,
+            sid: setup.sid,
+            backend: Backend::chosen()?,
+            threads: Threads::new(setup.threads)?,
+        };
+        Ok((engine, Randomness::new(setup.seed, setup.sid)))
+    }
+
+    /// Returns whether there is nothing to do: one of the sets is empty, and both parties know it.
+    pub(super) fn trivial(&self) -> bool {
+        self.n_sender == 0 || self.n_receiver == 0
+    }
+
+    /// Returns the numbers of the correlation.
+    pub(super) fn vole_sizes<V: Value>(&self) -> Result<Sizes, CoreError> {
+        Sizes::new(self.parameters.columns(), 8 * V::BYTES, self.malicious)
+    }
+
+    /// Returns the length of the commitment at the beginning of `choose`.
+    pub(super) fn commitment_bytes(&self) -> usize {
+        if self.malicious { HASH_BYTES } else { 0 }
+    }
+
+    /// Returns the hash of items to rows.
+    pub(super) fn row_hash(&self, r: &[u8; BLOCK_BYTES]) -> RowHash {
+        RowHash::new(self.backend, self.parameters, &self.sid, r)
+    }
+
+    /// Returns the hash of items to values.
+    pub(super) fn value_hash(&self, salt: &[u8; HASH_BYTES]) -> ValueHash {
+        ValueHash::new(self.backend, &self.sid, salt)
+    }
+
+    /// Returns the hash that makes tags and report values.
+    pub(super) fn output(&self, salt: &[u8; HASH_BYTES]) -> Output {
+        let key = blake3::derive_key(TAG_KEY_CONTEXT, &[self.suite.name().as_bytes(), &self.sid, salt].concat());
+        Output::new(self.backend, key, self.tag_bytes)
+    }
+
+    /// Returns the commitment to the sender's part of the mask.
+    pub(super) fn commitment(&self, mask: &[u8; BLOCK_BYTES]) -> [u8; HASH_BYTES] {
+        blake3::derive_key(COMMITMENT_CONTEXT, &[&self.sid[..], mask].concat())
+    }
+
+    /// Starts the hash of the `okvs` message, to which the receiver commits.
+    pub(super) fn binding(&self) -> blake3::Hasher {
+        let mut hasher = blake3::Hasher::new_derive_key(BIND_CONTEXT);
+        hasher.update(&self.sid);
+        hasher
+    }
+
+    /// Returns the length of what stands before A + P in the `okvs` message: r, then `w_r` or the salt.
+    pub(super) fn okvs_header_bytes(&self) -> usize {
+        BLOCK_BYTES + if self.malicious { BLOCK_BYTES } else { HASH_BYTES }
+    }
+
+    /// Returns the bins that are worked on in one step, of those from `start`.
+    pub(super) fn bins_of_step(&self, start: usize, end: usize) -> std::ops::Range<usize> {
+        start..end.min(start + BINS_PER_STEP * self.threads.count())
+    }
+}
+
+/// What turns an item into its tag and its report value.
+pub(super) struct Evaluation<'a> {
+    pub(super) rows: &'a RowHash,
+    pub(super) output: &'a Output,
+    /// w, or zero.
+    pub(super) mask: u128,
+    /// The sender's delta and hash of values; none at the receiver.
+    pub(super) delta: Option<(u128, &'a ValueHash)>,
+}
+
+impl Evaluation<'_> {
+    /// Makes the tags and, where `reports` is not empty, the report values of all items of some bins.
+    ///
+    /// `columns` are those of the whole store, C at the receiver and B' at the sender; `tags` and `reports` those of the
+    /// bins alone, in their order.
+    pub(super) fn bins<V: Value>(
+        &self,
+        bins: &Bins<[u8; DIGEST_BYTES]>,
+        range: std::ops::Range<usize>,
+        columns: &[u128],
+        tags: &mut [u128],
+        reports: &mut [u128],
+    ) {
+        let bin_columns = self.rows.parameters().bin_columns();
+        let mut pieces = Vec::new();
+        let (mut tags, mut reports) = (tags, reports);
+        for bin in range {
+            let columns = &columns[bin * bin_columns..(bin + 1) * bin_columns];
+            for items in bins.items(bin).chunks(PIECE) {
+                let (own_tags, other_tags) = tags.split_at_mut(items.len());
+                let (own_reports, other_reports) = reports.split_at_mut(items.len().min(reports.len()));
+                (tags, reports) = (other_tags, other_reports);
+                pieces.push((columns, items, own_tags, own_reports));
+            }
+        }
+        let scratch = || (Zeroizing::new(vec![0; PIECE]), Zeroizing::new(vec![V::default(); PIECE]));
+        pieces.into_par_iter().for_each_init(scratch, |(values, hashed), (columns, items, tags, reports)| {
+            let values = &mut values[..items.len()];
+            decode_bin(self.rows, columns, items, values);
+            if let Some((delta, value_hash)) = self.delta {
+                let hashed = &mut hashed[..items.len()];
+                value_hash.values(items, hashed);
+                V::scale_add(self.rows.backend(), delta, hashed, values);
+            }
+            self.output.each(
+                values,
+                self.mask,
+                |i| &items[i],
+                |i, tag, report| {
+                    tags[i] = tag;
+                    if let Some(place) = reports.get_mut(i) {
+                        *place = report;
+                    }
+                },
+            );
+        });
+    }
+}
+
+/// Returns the length of the `extend` message.
+pub(super) fn extension_bytes(sizes: &Sizes) -> usize {
+    PREFIX_BYTES + softspoken::message_bytes(sizes.padded(), sizes.malicious)
+}
+
+/// Reads an array from the front of a message whose length was checked.
+pub(super) fn array<const N: usize>(message: &[u8], start: usize) -> [u8; N] {
+    std::array::from_fn(|i| message[start + i])
+}
+
+/// A block of secrets that is wiped when it is dropped.
+pub(super) struct Secret(pub(super) u128);
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}

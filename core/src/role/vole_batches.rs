@@ -1,0 +1,192 @@
+//! The sender's items, a batch at a time: into the order of bins, to tags and report values, to what was reported.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::error::CoreError;
+use crate::item::repeated;
+use crate::okvs::{Bins, RowHash, Value, ValueHash};
+use crate::params::DIGEST_BYTES;
+use crate::prg::Randomness;
+use crate::role::vole::{Engine, Evaluation, Secret};
+use crate::tags::lookup::Lookup;
+use crate::tags::order::{Order, batches};
+use crate::tags::output::Output;
+use crate::tags::sort::sort;
+
+/// What follows from the beginning of the `okvs` message.
+pub(super) struct Hashes {
+    pub(super) rows: RowHash,
+    pub(super) values: ValueHash,
+    pub(super) output: Output,
+    /// w, or zero.
+    pub(super) mask: Secret,
+}
+
+/// The items of the sender and the batch that is worked on.
+pub(super) struct Batches {
+    items: Vec<[u8; DIGEST_BYTES]>,
+    /// The secret order of the items, if there are several batches.
+    order: Option<Order>,
+    /// The batch at hand and those behind it.
+    left: VecDeque<Range<usize>>,
+    bins: Bins<[u8; DIGEST_BYTES]>,
+    /// Whether the bins have the batch at hand.
+    partitioned: bool,
+    bins_done: usize,
+    /// Tags and report values of the batch, in the order of the bins.
+    tags: Vec<u128>,
+    reports: Vec<u128>,
+}
+
+impl Batches {
+    /// Takes the items, and draws their order if there are several batches.
+    pub(super) fn new(items: Vec<[u8; DIGEST_BYTES]>, randomness: &Randomness) -> Self {
+        let left: VecDeque<_> = batches(items.len()).into();
+        let order = (left.len() > 1).then(|| {
+            let mut stream = randomness.stream("vole sender order");
+            Order::draw(items.len(), |bytes| stream.fill(bytes))
+        });
+        Self {
+            items,
+            order,
+            left,
+            bins: Bins::new(),
+            partitioned: false,
+            bins_done: 0,
+            tags: Vec::new(),
+            reports: Vec::new(),
+        }
+    }
+
+    /// Returns whether all items are in one batch, whose report values are kept.
+    pub(super) fn single(&self) -> bool {
+        self.order.is_none()
+    }
+
+    /// Returns whether no batch is left.
+    pub(super) fn done(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    /// Returns whether nothing can be done before there are more columns than those of `bins_there` bins.
+    pub(super) fn idle(&self, bins_there: usize) -> bool {
+        self.partitioned && self.bins_done == bins_there
+    }
+
+    /// Returns whether all items of the batch at hand have their tags.
+    pub(super) fn evaluated(&self, engine: &Engine) -> bool {
+        self.partitioned && self.bins_done == engine.parameters.bins
+    }
+
+    /// Puts the items of the batch at hand into the order of their bins.
+    fn partition(&mut self, engine: &Engine, rows: &RowHash) {
+        let Some(batch) = self.left.front() else { return };
+        let Self { items, order, bins, .. } = self;
+        engine.threads.install(|| match order {
+            None => bins.fill(rows, items),
+            Some(order) => {
+                let batch: Vec<_> = batch.clone().into_par_iter().map(|place| items[order.item(place)]).collect();
+                bins.fill(rows, &batch);
+            }
+        });
+        self.partitioned = true;
+        self.bins_done = 0;
+        self.tags.resize(batch.len(), 0);
+        self.reports.resize(if engine.report { batch.len() } else { 0 }, 0);
+        if self.single() {
+            self.items = Vec::new(); // the bins have them
+        }
+    }
+
+    /// Does the next piece of the batch at hand: its order, or the tags of some bins below `bins_there`.
+    pub(super) fn evaluate<V: Value>(
+        &mut self,
+        engine: &Engine,
+        hashes: &Hashes,
+        delta: u128,
+        columns: &[u128],
+        bins_there: usize,
+    ) {
+        if !self.partitioned {
+            return self.partition(engine, &hashes.rows);
+        }
+        let range = engine.bins_of_step(self.bins_done, bins_there);
+        let Self { bins, tags, reports, .. } = self;
+        let (start, end) = (bins.starts()[range.start], bins.starts()[range.end]);
+        let Hashes { rows, values, output, mask } = hashes;
+        let evaluation = Evaluation { rows, output, mask: mask.0, delta: Some((delta, values)) };
+        let reports = if engine.report { &mut reports[start..end] } else { &mut [] };
+        self.bins_done = range.end;
+        engine.threads.install(|| evaluation.bins::<V>(bins, range, columns, &mut tags[start..end], reports));
+    }
+
+    /// Returns the tags of the batch at hand, ascending, and goes on to the next one.
+    ///
+    /// # Errors
+    ///
+    /// [`CoreError::RepeatedItem`] if two are equal where the suite makes that an event of probability 2^-73.
+    pub(super) fn take_tags(&mut self, engine: &Engine) -> Result<Vec<u128>, CoreError> {
+        let mut tags = std::mem::take(&mut self.tags);
+        engine.threads.install(|| sort(&mut tags));
+        if engine.malicious && tags.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(self.equal_tags(engine));
+        }
+        self.left.pop_front();
+        self.partitioned = false;
+        Ok(tags)
+    }
+
+    /// Returns why two own tags are equal: the items are.
+    fn equal_tags(&self, engine: &Engine) -> CoreError {
+        let Self { bins, .. } = self;
+        let mut items = vec![[0; DIGEST_BYTES]; bins.starts()[engine.parameters.bins]];
+        for bin in 0..engine.parameters.bins {
+            for (item, index) in bins.items(bin).iter().zip(bins.indices(bin)) {
+                items[*index as usize] = *item;
+            }
+        }
+        match repeated(&items, &engine.threads) {
+            Ok(Some((first, second))) => CoreError::RepeatedItem { first, second },
+            Ok(None) => CoreError::NotEncodable,
+            Err(error) => error,
+        }
+    }
+
+    /// Forgets the items and what was made of them.
+    pub(super) fn clear(&mut self) {
+        self.items = Vec::new();
+        self.bins = Bins::new();
+        self.tags = Vec::new();
+        self.reports = Vec::new();
+    }
+
+    /// Begins again with the first batch, to find out which items were reported.
+    pub(super) fn start_again(&mut self, engine: &Engine) {
+        self.left = batches(engine.n_sender).into();
+        self.partitioned = self.single(); // the only batch is still there, with its report values
+        self.bins_done = engine.parameters.bins;
+    }
+
+    /// Appends the items of the batch at hand whose report value is in the lookup, and goes on to the next batch.
+    pub(super) fn find(&mut self, engine: &Engine, lookup: &Lookup, matched: &mut Vec<u32>) {
+        let Some(batch) = self.left.pop_front() else { return };
+        self.partitioned = false;
+        let Self { bins, order, reports, .. } = self;
+        let found: Vec<Vec<u32>> = engine.threads.install(|| {
+            let bins = (0..engine.parameters.bins).into_par_iter().map(|bin| {
+                let reports = &reports[bins.starts()[bin]..bins.starts()[bin + 1]];
+                let own = reports.iter().zip(bins.indices(bin));
+                own.filter(|(report, _)| lookup.contains(**report)).map(|(_, index)| *index).collect()
+            });
+            bins.collect()
+        });
+        #[allow(clippy::cast_possible_truncation)] // fewer than 2^32 items
+        matched.extend(found.concat().into_iter().map(|index| match order {
+            None => index,
+            Some(order) => order.item(batch.start + index as usize) as u32,
+        }));
+    }
+}
