@@ -29,10 +29,20 @@ class Kind(IntEnum):
     BLINDED = 0x10
     EVALUATED = 0x11
     TAGS = 0x12
+    CHOOSE = 0x20
+    EXTEND = 0x21
+    PUNCTURED = 0x22
+    CHALLENGE = 0x23
+    PROOF = 0x24
+    BIND = 0x25
+    OKVS = 0x26
+    OPEN = 0x27
+    VOLE_TAGS = 0x28
+    REPORT = 0x29
 
 
 CODES = ("version", "suite", "terms", "certificate", "limit", "protocol")
-PHASES = ("wait", "blind", "evaluate", "tag", "finalize", "match")
+PHASES = ("wait", "blind", "evaluate", "tag", "finalize", "match", "correlate", "encode")
 HELLO_FIELDS = (
     ("protocol", "text"),
     ("suite", "text"),
