@@ -1,0 +1,69 @@
+"""``psi scenario``: write a synthetic case, and the truth about it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from psi.cli._board import Board
+from psi.cli._options import screen_options
+
+if TYPE_CHECKING:
+    from psi.cli._options import Screen
+    from psi.scenario import Truth
+
+
+@click.command(
+    "scenario", epilog="Example:  psi scenario case --requests 20000 --records 20000 --matches 750"
+)
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+@click.option(
+    "--requests", type=int, default=1_280_000, show_default=True, metavar="N", help="Rows of requests.csv."
+)
+@click.option(
+    "--records", type=int, default=1_280_000, show_default=True, metavar="N", help="Rows of records.csv."
+)
+@click.option(
+    "--matches", type=int, default=47_489, show_default=True, metavar="N", help="People in both files."
+)
+@click.option(
+    "--seed", type=int, default=1, show_default=True, metavar="N", help="Another seed, another case."
+)
+@screen_options
+def command(*, folder: Path, requests: int, records: int, matches: int, seed: int, screen: Screen) -> None:
+    """
+    Write a synthetic case into DIR: two files, and the truth about them.
+
+    requests.csv and records.csv are what the requester and the holder would bring; truth.csv and truth.json say which
+    rows match and what is wrong with the others: 4 % have a junk address, 1 % are written twice. Nobody is meant: the
+    tax numbers are impossible ones. The same options give the same bytes.
+    """
+    from psi import scenario
+
+    with Board(["case"], quiet=screen.quiet) as board:
+        truth = scenario.write(
+            folder,
+            requests=requests,
+            records=records,
+            matches=matches,
+            seed=seed,
+            progress=lambda done, total: board.update("case", "scenario", done * 100 // total),
+        )
+    screen.result(asdict(truth), _summary(folder, truth))
+
+
+def _summary(folder: Path, truth: Truth) -> str:
+    """Return what was written, a line for each file."""
+    wrong = ", ".join(
+        f"{count:,} {kind}" for kind, count in truth.kinds.items() if kind not in ("match", "plain")
+    )
+    return "\n".join(
+        [
+            f"{folder / 'requests.csv'}  {truth.requests:,} requests ({wrong})",
+            f"{folder / 'records.csv'}  {truth.records:,} records",
+            f"{folder / 'truth.csv'}  {truth.matches:,} people are in both, and which rows they are",
+        ]
+    )
