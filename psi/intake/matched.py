@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from psi.errors import MachineError
 from psi.intake.gate import Intake
 from psi.intake.output import whole_file
-from psi.intake.parquet import ParquetTable
+from psi.intake.parquet import FAULTS, ParquetTable
 from psi.intake.reader import CsvTable, Identity, changed, open_file, unreadable
 
 WINDOW_BYTES = 4 << 20  # read at once; what lies between matched rows is read and skipped
@@ -99,7 +99,7 @@ def _write_parquet(table: ParquetTable, rows: NDArray[np.uint32], path: Path) ->
             table.scan(row=name).join(numbers, on=name, how="semi", maintain_order="left").sink_parquet(
                 stream
             )
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except FAULTS as error:
             reason = getattr(error, "strerror", None) or "the table library could not write it"
             raise MachineError(f"cannot write {path.name}: {reason}".lower()) from None
     return path

@@ -11,6 +11,8 @@ from psi.errors import GateError
 from psi.intake.reader import Batch, Identity, changed, check_names, open_file
 
 MAGIC = b"PAR1"
+# What the table library raises for a broken file; a broken page makes it panic, which is no `Exception`.
+FAULTS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 BATCH_ROWS = 1 << 16
 
 
@@ -31,7 +33,7 @@ class ParquetTable:
         try:
             self._schema = self.scan().collect_schema()
             self._rows = self.scan().select(pl.len()).collect().item()
-        except (pl.exceptions.PolarsError, OSError):
+        except FAULTS:
             raise _unsound(path) from None
         self.names = tuple(self._schema)
         check_names(path.name, self.names, wanted)
@@ -65,9 +67,11 @@ class ParquetTable:
                 self.scan().select(texts).collect_batches(chunk_size=BATCH_ROWS, maintain_order=True)
             ):
                 done += frame.height
-                yield Batch(frame, self.total_bytes * done // self._rows)
-        except (pl.exceptions.PolarsError, OSError):
+                yield Batch(frame, self.total_bytes * done // max(done, self._rows))
+        except FAULTS:
             raise _unsound(self.path) from None
+        if done != self._rows:
+            raise _unsound(self.path)
 
     def _text(self, name: str, date_format: str | None) -> pl.Expr:
         """Return the expression that makes a column text."""
