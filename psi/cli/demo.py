@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from psi.cli._board import Board
-from psi.cli._options import screen_options, threads_option
+from psi.cli._options import case_options, outcome_options, screen_options, threads_option
 from psi.cli._words import count
 from psi.errors import PsiError, UsageError
 
@@ -28,22 +28,8 @@ ASSURANCE = {
 
 
 @click.command("demo", epilog="Example:  psi demo --requests 20000 --records 20000 --matches 750")
-@click.option("--requests", type=click.IntRange(min=1), default=1_280_000, show_default=True, metavar="N")
-@click.option("--records", type=click.IntRange(min=1), default=1_280_000, show_default=True, metavar="N")
-@click.option("--matches", type=click.IntRange(min=0), default=47_489, show_default=True, metavar="N")
-@click.option(
-    "--suite", default="ecdh", show_default=True, help="ecdh, or ecdh-cardinality for the size only."
-)
-@click.option(
-    "--learns",
-    type=click.Choice(SIDES),
-    default="requester",
-    show_default=True,
-    help="Who learns the result.",
-)
-@click.option(
-    "--seed", type=int, default=1, show_default=True, metavar="N", help="Drives the synthetic data only."
-)
+@case_options
+@outcome_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

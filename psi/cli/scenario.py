@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from psi.cli._board import Board
-from psi.cli._options import screen_options
+from psi.cli._options import case_options, screen_options
 
 if TYPE_CHECKING:
     from psi.cli._options import Screen
@@ -20,18 +20,7 @@ if TYPE_CHECKING:
     "scenario", epilog="Example:  psi scenario case --requests 20000 --records 20000 --matches 750"
 )
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
-@click.option(
-    "--requests", type=int, default=1_280_000, show_default=True, metavar="N", help="Rows of requests.csv."
-)
-@click.option(
-    "--records", type=int, default=1_280_000, show_default=True, metavar="N", help="Rows of records.csv."
-)
-@click.option(
-    "--matches", type=int, default=47_489, show_default=True, metavar="N", help="People in both files."
-)
-@click.option(
-    "--seed", type=int, default=1, show_default=True, metavar="N", help="Another seed, another case."
-)
+@case_options
 @screen_options
 def command(*, folder: Path, requests: int, records: int, matches: int, seed: int, screen: Screen) -> None:
     """
