@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,9 +35,10 @@ class Truth:
     """
     Say what is in a case: data rows of both files, people in both, and how many requests there are of each kind.
 
-    ``kinds`` counts the requests by kind (match, junk-address, duplicate, bad-tax-number, bad-date, plain) and
-    ``junk_addresses`` the junk ones by what stands there. ``matches`` is the overlap: the distinct keys that both files
-    have once their rows have passed the gate.
+    ``kinds`` counts the requests by kind (match, junk-address, duplicate, bad-tax-number, bad-date, plain),
+    ``junk_addresses`` the junk ones by what stands there. ``matches`` is the overlap: the distinct keys that both
+    files have once their rows have passed the gate. ``names`` is what the names were drawn from: another version of
+    it may have others.
     """
 
     schema: str
@@ -44,6 +46,7 @@ class Truth:
     requests: int
     records: int
     matches: int
+    names: str
     kinds: dict[str, int]
     junk_addresses: dict[str, int]
 
@@ -69,7 +72,9 @@ def write(
     """
     plan = Plan(requests, records, matches, seed)
     _claim(folder)
-    truth = Truth("psi/truth/1", seed, requests, records, matches, plan.counts, {})
+    truth = Truth(
+        "psi/truth/1", seed, requests, records, matches, f"Faker {version('faker')}", plan.counts, {}
+    )
     request_slots = plan.request_slots(np.arange(requests, dtype=np.uint64))
     record_slots = plan.record_slots(np.arange(records, dtype=np.uint64))
 
