@@ -120,21 +120,21 @@ def check_receiver(session: Session, receiver_items: Sequence[int], sender_items
         assert output.matched is None
 
 
-class JumpingClock:
-    """A clock that runs with the machine's, and jumps when a test says so."""
+class RacingClock:
+    """A clock that runs with the machine's until a test lets it race: then each look at it is a minute later."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._jumped_s = 0.0
+        self._ahead_s = self._step_s = 0.0
         self.clock = Clock(self.now, tick_s=0.005)
 
     def now(self) -> float:
         with self._lock:
-            return time.monotonic() + self._jumped_s
+            self._ahead_s += self._step_s
+            return time.monotonic() + self._ahead_s
 
-    def jump(self, seconds: float) -> None:
-        with self._lock:
-            self._jumped_s += seconds
+    def race(self) -> None:
+        self._step_s = 60.0
 
 
 def tls_channels(
@@ -174,5 +174,15 @@ def in_thread(function: Callable[[], Any]) -> Future[Any]:
         except BaseException as error:
             future.set_exception(error)
 
-    threading.Thread(target=work).start()
+    threading.Thread(target=work, name="test").start()
     return future
+
+
+def check_threads() -> None:
+    """Check that no thread of ours is left, and that those of the test come to an end."""
+    names = [thread.name for thread in threading.enumerate()]
+    assert "psi reader" not in names
+    for thread in threading.enumerate():
+        if thread.name == "test":
+            thread.join(timeout=30)
+            assert not thread.is_alive()
