@@ -11,7 +11,7 @@ import pytest
 from reference import ecdh, frames, parameters
 from reference.frames import Kind, control
 
-from psi import errors, wire
+from psi import errors, terms, wire
 from psi.session.states import State, table
 
 ROOT = Path(__file__).parent.parent
@@ -130,6 +130,17 @@ def test_codes_and_phases_are_those_of_psi_and_of_the_reference() -> None:
     bodies = {name: names(body) for _, name, _, body in rows("psi.md", "Frames")}
     assert bodies["refuse"] == [code.value for code in wire.Refusal] == list(frames.CODES)
     assert bodies["alive"] == [phase.value for phase in wire.Phase] == list(frames.PHASES)
+
+
+def test_fields_of_terms_are_those_of_psi() -> None:
+    specified = {name: set(names(fields)) for name, fields in rows("psi.md", "Terms digest")}
+    structs = {
+        "terms": terms.Terms,
+        "party": terms.Party,
+        "rule": terms.ColumnRule,
+        "key column": terms.KeyColumn,
+    }
+    assert specified == {name: set(struct.__struct_fields__) for name, struct in structs.items()}
 
 
 def test_exit_codes_of_errors_are_those_of_psi() -> None:
