@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -69,6 +70,10 @@ def changed(place: int, change: Callable[[bytes], Sequence[bytes]]) -> Callable[
     return deliver
 
 
+def replaced(new: bytes, _frame: bytes) -> list[bytes]:
+    return [new]
+
+
 def flips(frame: bytes) -> Iterator[bytes]:
     for bit in range(8 * len(frame)):
         mutated = bytearray(frame)
@@ -82,7 +87,7 @@ def test_every_flipped_bit_of_every_frame_ends_in_a_refusal(suite: Suite, receiv
     for place, (_, frame) in enumerate(recorded(suite, receiver_joins)):
         for flipped in flips(frame):
             ended = ends_well(
-                changed(place, lambda _frame, flipped=flipped: [flipped]),
+                changed(place, partial(replaced, flipped)),
                 suite=suite,
                 receiver_joins=receiver_joins,
             )
@@ -96,7 +101,7 @@ def test_every_prefix_of_every_frame_ends_in_a_refusal(suite: Suite, receiver_jo
     for place, (_, frame) in enumerate(recorded(suite, receiver_joins)):
         for length in range(len(frame)):
             ended = ends_well(
-                changed(place, lambda frame, length=length: [frame[:length]]),
+                changed(place, partial(replaced, frame[:length])),
                 suite=suite,
                 receiver_joins=receiver_joins,
             )
@@ -166,7 +171,7 @@ def test_no_frame_of_another_run_can_take_the_place_of_one(suite: Suite, receive
     for place, (by_receiver, frame) in enumerate(recorded(suite, receiver_joins)):
         assert by_receiver is other[place][0]
         ended = ends_well(
-            changed(place, lambda _frame, place=place: [other[place][1]]),
+            changed(place, partial(replaced, other[place][1])),
             suite=suite,
             receiver_joins=receiver_joins,
         )
