@@ -93,6 +93,7 @@ DIRECTIVES: Mapping[str, str] = MappingProxyType(
     }
 )
 _SEPARATORS = " -/.,_"
+_ISO = "%Y-%m-%d"
 
 
 def date_pattern(date_format: str) -> str:
@@ -135,13 +136,18 @@ def _date(column: pl.Expr, date_format: str) -> pl.Expr:
 
     # The parser of polars skips blanks and takes short numbers; the pattern lets nothing of that reach it.
     shaped = pl.when(column.str.contains(date_pattern(date_format))).then(column)
-    day = shaped.str.to_date(date_format, strict=False)
+    day = shaped.str.to_date(date_format, strict=False, cache=False)  # most days differ: a cache costs more
     return pl.when(day.dt.year() >= 1).then(day)  # the year 0000 is in no calendar
 
 
 def _date_iso(column: pl.Expr, date_format: str | None) -> pl.Expr:
+    import polars as pl
+
     assert date_format is not None  # check_format
-    return _date(column, date_format).dt.to_string("%Y-%m-%d").fill_null("")
+    day = _date(column, date_format)
+    if date_format == _ISO:  # a value in this format is written as it should be
+        return pl.when(day.is_not_null()).then(column).otherwise(pl.lit(""))
+    return day.dt.to_string(_ISO).fill_null("")
 
 
 def _is_date(column: pl.Expr, date_format: str | None) -> pl.Expr:

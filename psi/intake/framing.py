@@ -90,7 +90,7 @@ class _Marks:
             is_quote = quoted[marks]
             self._quotes = marks[is_quote]
             # Outside of quotes an even number of them came before; a doubled quote counts twice.
-            self.separators = marks[~is_quote & (np.cumsum(is_quote, dtype=np.int32) % 2 == 0)]
+            self.separators = marks[~(is_quote | (np.cumsum(is_quote, dtype=np.int32) & 1).astype(np.bool_))]
         else:
             self.separators = np.flatnonzero(marked)
         self.is_line_end = self._bytes[self.separators] == LINE_FEED

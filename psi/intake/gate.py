@@ -198,15 +198,16 @@ class _Gate:
 
     def judge(self, frame: pl.DataFrame, first_row: int, collector: Collector, rejects: BinaryIO) -> None:
         """Judge the rows of a batch, of which ``first_row`` (from 0) is the first."""
-        seen = frame.select(self._seen)
+        seen = frame.lazy().select(self._seen).collect()  # not eager: common parts are computed once
         faults = seen.select(fault.expression.alias(str(number)) for number, fault in enumerate(self._faults))
         faulty = faults.select(pl.any_horizontal(pl.all())).to_series()
+        values = seen.select(f"key {number}" for number in range(len(self.key)))
+        raw = frame.select(part.column for part in self.key)
         if faulty.any():
             self._reject(faults, faulty, first_row, rejects)
-            seen, frame = seen.filter(~faulty), frame.filter(~faulty)
-        values = seen.select(f"key {number}" for number in range(len(self.key)))
-        for number, part in enumerate(self.key):
-            self.changed[number] += int((values.to_series(number) != frame[part.column]).sum())
+            values, raw = values.filter(~faulty), raw.filter(~faulty)
+        for number in range(len(self.key)):
+            self.changed[number] += int((values.to_series(number) != raw.to_series(number)).sum())
         rows = np.flatnonzero(~faulty.to_numpy()) + first_row
         collector.add(values, rows.astype(np.uint32))
 
@@ -214,12 +215,11 @@ class _Gate:
         """Count the faults of a batch and write a line for each row that has some."""
         of_rows = faults.filter(faulty)
         self.rejected += of_rows.height
-        reasons = dict.fromkeys(fault.reason for fault in self._faults)
-        for reason in reasons:
-            having = [str(number) for number, fault in enumerate(self._faults) if fault.reason == reason]
-            count = of_rows.select(pl.any_horizontal(having).sum()).item()
-            if count:
-                self.reasons[reason] += count
+        having: dict[str, list[str]] = {}
+        for number, fault in enumerate(self._faults):
+            having.setdefault(fault.reason, []).append(str(number))
+        counts = of_rows.select(pl.any_horizontal(names).sum().alias(code) for code, names in having.items())
+        self.reasons.update({code: count for code, count in counts.row(0, named=True).items() if count})
         named = {
             title: pl.concat_str(
                 [pl.when(pl.col(str(number))).then(pl.lit(text)) for number, text in enumerate(texts)],
