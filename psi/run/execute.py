@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import psi.identity
 from psi import intake, terms, transport
-from psi.errors import PsiError, TermsError
+from psi.errors import LimitError, PsiError, TermsError
 from psi.intake.reader import open_file
 from psi.run.folder import GATE, MATCHED, RECEIPT, REJECTS, RunFolder, utc_now, write_json
 from psi.run.machine import peak_rss_bytes
@@ -164,6 +164,13 @@ class _Run:
             progress=lambda done, total: self._progress("gate", 100 * done // max(total, 1)),
         )
         write_json(self.folder / GATE, taken.report.document())
+        own, _ = self._parties
+        if len(taken.items) > own.max_items:
+            raise LimitError(
+                f"{self.run.file.name} has {len(taken.items)} different people, and the terms allow "
+                f"the {self.run.side} {own.max_items}",
+                hint="bring fewer rows, or agree on terms with another max_items",
+            )
         return taken
 
     def _meet(self) -> transport.Channel:

@@ -6,7 +6,7 @@ twice) and no real person: the tax numbers are impossible ones. Whoever holds th
 """
 
 from psi.scenario.files import RECORD_COLUMNS, REQUEST_COLUMNS
-from psi.scenario.parties import agree, identity_folder
+from psi.scenario.parties import TERMS, agree, identity_folder
 from psi.scenario.writing import MATCHES, RECORDS, REQUESTS, Truth, write
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "RECORD_COLUMNS",
     "REQUESTS",
     "REQUEST_COLUMNS",
+    "TERMS",
     "Truth",
     "agree",
     "identity_folder",
