@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -339,6 +340,36 @@ def test_every_state_of_the_table_is_reached_and_left() -> None:
             assert places.receives[state, FrameType.REFUSE] is State.ENDED
 
 
+def specified() -> dict[str, set[tuple[str, str, str, str]]]:
+    """Return the table of psi.md: for initiator, acceptor and both, (sends or receives, state, frame, state after)."""
+    text = (Path(__file__).parent.parent / "protocol_spec" / "psi.md").read_text(encoding="utf-8")
+    rows = text.split("### States")[1].split("|---|---|---|---|---|\n")[1].split("\n\n")[0].splitlines()
+    found: dict[str, set[tuple[str, str, str, str]]] = {}
+    party = state = ""
+    for row in rows:
+        first, sends, then, receives, and_then = (cell.strip() for cell in row.strip("|").split("|"))
+        *heading, named = first.rsplit("* ", 1)
+        party = heading[0].strip("*: ") if heading else party
+        state = named or state
+        for way, frame, after in (("sends", sends, then), ("receives", receives, and_then)):
+            if frame:
+                found.setdefault(party, set()).add((way, state, frame.split(",")[0], after))
+    return found
+
+
+@pytest.mark.parametrize("initiator", [True, False])
+def test_the_table_is_that_of_the_specification(initiator: bool) -> None:
+    places = table(initiator=initiator, sends=[FrameType.BLINDED], receives=[FrameType.TAGS])
+    names = {FrameType.BLINDED: "frames of its role", FrameType.TAGS: "frames of the peer's role"}
+    written = {
+        (way, before.value, names.get(kind, kind.label), after.value)
+        for way, steps in (("sends", places.sends), ("receives", places.receives))
+        for (before, kind), after in steps.items()
+        if kind not in (FrameType.ALIVE, FrameType.REFUSE)
+    }
+    assert written == specified()["initiator" if initiator else "acceptor"] | specified()["both"]
+
+
 def test_a_party_that_finishes_before_it_has_sent_everything_is_refused() -> None:
     receiver, sender = make_pair([1], [1])
     agreed(receiver, sender)
@@ -424,7 +455,9 @@ def test_the_peer_is_not_refused_for_what_is_not_its_fault(error: BaseException)
     receiver, sender = make_pair([1], [1])
     agreed(receiver, sender)
     assert sender.refuse_frame(error) is None
-    again = (type(error), str(error)) if isinstance(error, PsiError) else (StateError, "the session has ended")
+    again = (
+        (type(error), str(error)) if isinstance(error, PsiError) else (StateError, "the session has ended")
+    )
     with pytest.raises(again[0], match=again[1]):
         sender.next_frame()
     with pytest.raises(again[0], match=again[1]):
