@@ -27,6 +27,7 @@ def report(error: BaseException) -> int:
     known = _known(error)
     if isinstance(known, (KeyboardInterrupt, click.exceptions.Abort, EOFError)):
         _line("error", "interrupted")
+        _line("hint", "nothing half-written is left; start both sides again")
         return exit_code(KeyboardInterrupt())
     if isinstance(known, click.exceptions.Exit):
         return known.exit_code

@@ -44,7 +44,7 @@ def run_options(function: Callable[..., R]) -> Callable[..., R]:
         click.option(
             "--idle-timeout",
             "idle_timeout_s",
-            type=click.FloatRange(min=1.0),
+            type=click.FloatRange(min=10.0),  # a side that computes is heard every five seconds
             default=300.0,
             show_default=True,
             metavar="SECONDS",
@@ -58,7 +58,7 @@ def run_options(function: Callable[..., R]) -> Callable[..., R]:
         ),
         identity_option,
         terms_option,
-        click.argument("file", type=click.Path(path_type=Path)),
+        click.argument("file", type=click.Path(path_type=Path, readable=False)),
     ):
         function = decorate(function)
     return function

@@ -6,11 +6,12 @@ twice) and no real person: the tax numbers are impossible ones. Whoever holds th
 """
 
 from psi.scenario.files import RECORD_COLUMNS, REQUEST_COLUMNS
-from psi.scenario.parties import TERMS, agree, identity_folder
+from psi.scenario.parties import NAMES, TERMS, agree, identity_folder
 from psi.scenario.writing import MATCHES, RECORDS, REQUESTS, Truth, write
 
 __all__ = [
     "MATCHES",
+    "NAMES",
     "RECORDS",
     "RECORD_COLUMNS",
     "REQUESTS",
