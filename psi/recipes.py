@@ -84,7 +84,7 @@ def check_format(operation: Recipe | Rule, date_format: str | None) -> None:
 
 DIRECTIVES: Mapping[str, str] = MappingProxyType(
     {
-        "%Y": "[0-9]{4}",
+        "%Y": "(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])",  # 0000 is in no calendar
         "%m": "(?:0[1-9]|1[0-2])",
         "%d": "(?:0[1-9]|[12][0-9]|3[01])",
         "%-m": "(?:[1-9]|1[0-2])",
@@ -136,8 +136,7 @@ def _date(column: pl.Expr, date_format: str) -> pl.Expr:
 
     # The parser of polars skips blanks and takes short numbers; the pattern lets nothing of that reach it.
     shaped = pl.when(column.str.contains(date_pattern(date_format))).then(column)
-    day = shaped.str.to_date(date_format, strict=False, cache=False)  # most days differ: a cache costs more
-    return pl.when(day.dt.year() >= 1).then(day)  # the year 0000 is in no calendar
+    return shaped.str.to_date(date_format, strict=False, cache=False)  # most days differ: a cache costs more
 
 
 def _date_iso(column: pl.Expr, date_format: str | None) -> pl.Expr:

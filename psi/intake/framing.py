@@ -9,6 +9,7 @@ blocks without a fault are parsed. A fault is named by row and column number; da
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from psi.errors import GateError
 
 LINE_FEED, CARRIAGE_RETURN, QUOTE = 0x0A, 0x0D, 0x22
+PIECE_BYTES = 1 << 18  # what is looked at once: it stays in the cache, and its scratch memory is used again
 MAX_RECORD_BYTES = 64 << 20  # a quote that is never closed must not draw the whole file into memory
 
 BLANK_HINT = "remove blank lines, also at the end of the file"
@@ -66,7 +68,7 @@ def record_ends(block: bytes, layout: Layout, *, first_row: int, final: bool) ->
         marks.quote_fault(final=final),
         marks.carriage_return_fault(end),
         marks.field_fault(ends),
-        marks.text_fault(end),
+        marks.text_fault(ends),
     )
     faults = [fault for fault in found if fault is not None]
     if faults:
@@ -81,19 +83,18 @@ class _Marks:
         self._block = block
         self._bytes = np.frombuffer(block, dtype=np.uint8)
         self._layout = layout
-        marked = self._bytes == LINE_FEED
-        marked |= self._bytes == layout.delimiter
-        self._quotes = np.empty(0, dtype=np.int64)
-        if b'"' in block:
-            quoted = self._bytes == QUOTE
-            marks = np.flatnonzero(marked | quoted)
-            is_quote = quoted[marks]
+        marks = _positions(self._bytes, (LINE_FEED, QUOTE, layout.delimiter))
+        kinds = self._bytes[marks]
+        is_quote = kinds == QUOTE
+        if is_quote.any():
             self._quotes = marks[is_quote]
             # Outside of quotes an even number of them came before; a doubled quote counts twice.
-            self.separators = marks[~(is_quote | (np.cumsum(is_quote, dtype=np.int32) & 1).astype(np.bool_))]
+            outside = ~(is_quote | (np.cumsum(is_quote, dtype=np.int32) & 1).astype(np.bool_))
+            marks, kinds = marks[outside], kinds[outside]
         else:
-            self.separators = np.flatnonzero(marked)
-        self.is_line_end = self._bytes[self.separators] == LINE_FEED
+            self._quotes = np.empty(0, dtype=np.int64)
+        self.separators = marks
+        self.is_line_end = kinds == LINE_FEED
 
     def error(self, fault: _Fault, first_row: int) -> GateError:
         """Name row and column of the first fault; the separators before it are what they seem."""
@@ -162,13 +163,31 @@ class _Marks:
         has = "1 field" if fields[record] == 1 else f"{fields[record]} fields"
         return _Fault(position, f"has {has}, and the header has {columns}", FIELDS_HINT, of_row=True)
 
-    def text_fault(self, end: int) -> _Fault | None:
+    def text_fault(self, ends: NDArray[np.int64]) -> _Fault | None:
         """Find a NUL byte or the beginning of what is not UTF-8."""
+        end = int(ends[-1]) if len(ends) else 0
         nul = self._block.find(b"\0", 0, end)
         fault = None if nul < 0 else _Fault(nul, "a NUL byte", NUL_HINT)
-        if not self._block.isascii():
+        if self._block.isascii():
+            return fault
+        whole = memoryview(self._block)[: end if nul < 0 else nul]
+        # Cut where records end: there no character goes on, and a small text is not paged in anew each time.
+        cuts = ends[np.searchsorted(ends, np.arange(0, end, PIECE_BYTES))].tolist()
+        for start, stop in pairwise([0, *cuts, end]):
             try:
-                str(memoryview(self._block)[: end if nul < 0 else nul], "utf-8")
+                str(whole[start:stop], "utf-8")
             except UnicodeDecodeError as error:
-                fault = _Fault(error.start, "not UTF-8", ENCODING_HINT)
+                return _Fault(start + error.start, "not UTF-8", ENCODING_HINT)
         return fault
+
+
+def _positions(data: NDArray[np.uint8], marks: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return where the bytes of ``data`` are one of ``marks``, ascending."""
+    found = []
+    for start in range(0, len(data), PIECE_BYTES):
+        piece = data[start : start + PIECE_BYTES]
+        marked = piece == marks[0]
+        for mark in marks[1:]:
+            marked |= piece == mark
+        found.append(np.flatnonzero(marked) + start)
+    return np.concatenate(found) if found else np.empty(0, dtype=np.int64)

@@ -177,7 +177,9 @@ class _Gate:
 
     def _compile(self, party: Party) -> tuple[list[pl.Expr], list[_Fault]]:
         """Return what is computed of each value, and the faults that follow from it."""
-        seen = [(pl.col(column).str.strip_chars() == "").alias(f"blank {column}") for column in self.formats]
+        seen = [
+            (pl.col(column).str.strip_chars_start() == "").alias(f"blank {column}") for column in self.formats
+        ]
         must = dict.fromkeys((*party.required, *(part.column for part in self.key)))
         faults = [_Fault(column, MISSING, pl.col(f"blank {column}")) for column in must]
         ruled: dict[str, list[pl.Expr]] = {column: [pl.col(f"blank {column}")] for column in self.formats}
