@@ -141,7 +141,7 @@ class _Run:
                 taken = self._take_in()
             with self._phase("connect"):
                 channel = self._meet()
-            with self._phase("exchange"):
+            with self._phase("exchange"), channel:
                 done = self._exchange(taken, channel)
             with self._phase("write"):
                 receipt = self._write(taken, done)
