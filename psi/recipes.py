@@ -84,7 +84,7 @@ def check_format(operation: Recipe | Rule, date_format: str | None) -> None:
 
 DIRECTIVES: Mapping[str, str] = MappingProxyType(
     {
-        "%Y": "[0-9]{4}",
+        "%Y": "(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])",  # 0000 is in no calendar
         "%m": "(?:0[1-9]|1[0-2])",
         "%d": "(?:0[1-9]|[12][0-9]|3[01])",
         "%-m": "(?:[1-9]|1[0-2])",
@@ -93,6 +93,7 @@ DIRECTIVES: Mapping[str, str] = MappingProxyType(
     }
 )
 _SEPARATORS = " -/.,_"
+_ISO = "%Y-%m-%d"
 
 
 def date_pattern(date_format: str) -> str:
@@ -135,13 +136,17 @@ def _date(column: pl.Expr, date_format: str) -> pl.Expr:
 
     # The parser of polars skips blanks and takes short numbers; the pattern lets nothing of that reach it.
     shaped = pl.when(column.str.contains(date_pattern(date_format))).then(column)
-    day = shaped.str.to_date(date_format, strict=False)
-    return pl.when(day.dt.year() >= 1).then(day)  # the year 0000 is in no calendar
+    return shaped.str.to_date(date_format, strict=False, cache=False)  # most days differ: a cache costs more
 
 
 def _date_iso(column: pl.Expr, date_format: str | None) -> pl.Expr:
+    import polars as pl
+
     assert date_format is not None  # check_format
-    return _date(column, date_format).dt.to_string("%Y-%m-%d").fill_null("")
+    day = _date(column, date_format)
+    if date_format == _ISO:  # a value in this format is written as it should be
+        return pl.when(day.is_not_null()).then(column).otherwise(pl.lit(""))
+    return day.dt.to_string(_ISO).fill_null("")
 
 
 def _is_date(column: pl.Expr, date_format: str | None) -> pl.Expr:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from psi import terms
+from psi.recipes import RECIPES, RULES
+from psi.wire import Suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,7 +59,9 @@ def test_new_writes_a_page_that_check_accepts(folder: Path, psi_command: Command
     digest = terms.digest(terms.load(folder / "terms.toml")).hex()
     assert checked.stdout.splitlines()[0] == f"digest     {digest}"
     assert "Requesting Agency, at most 1,280,000 people" in checked.stdout
-    assert "The requester learns which of its own rows are also on the other list" in checked.stdout
+    assert "The requester learns which of its own rows are also on the other list" in " ".join(
+        checked.stdout.split()
+    )
 
 
 def test_new_prints_the_page_when_no_file_is_named(folder: Path, psi_inside: Command) -> None:
@@ -202,3 +206,8 @@ def test_diff_names_each_field_and_ends_with_4(folder: Path, psi_inside: Command
     record = json.loads(psi_inside("terms", "diff", "ours.toml", "theirs.toml", "--json").stdout)
     assert (record["schema"], record["equal"]) == ("psi/terms-diff/1", False)
     assert [each["field"] for each in record["differences"]] == ["expires", "requester.max_items"]
+
+
+def test_help_names_every_recipe_and_every_rule(psi_inside: Command) -> None:
+    text = "".join(psi_inside("terms", "new", "--help").stdout.split())  # click breaks lines at hyphens
+    assert all(name in text for name in (*RECIPES, *RULES, *(suite.value for suite in Suite)))

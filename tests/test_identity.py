@@ -87,7 +87,9 @@ def test_a_folder_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.parametrize("name", ["", " Agency", "Agency ", "two\nlines", "bell\a", "x" * 65, "Ä" * 33, "\ud800"])
+@pytest.mark.parametrize(
+    "name", ["", " Agency", "Agency ", "two\nlines", "bell\a", "x" * 65, "Ä" * 33, "\ud800"]
+)
 def test_a_name_that_cannot_stand_in_a_certificate_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="a name is 1 to 64"):
         identity.create(tmp_path / "keys", name)

@@ -52,7 +52,7 @@ def test_types_on_the_wire_are_those_of_the_reference() -> None:
     assert {kind.name: kind.value for kind in FrameType} == {k.name: k.value for k in reference.Kind}
     assert [str(code) for code in Refusal] == list(reference.CODES)
     assert [str(phase) for phase in Phase] == list(reference.PHASES)
-    assert [kind for kind in FrameType if kind.is_control] == list(reference.FIELDS)
+    assert [int(kind) for kind in FrameType if kind.is_control] == [int(kind) for kind in reference.FIELDS]
 
 
 def test_only_the_suite_for_the_size_hides_the_items() -> None:

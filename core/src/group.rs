@@ -76,14 +76,16 @@ impl GroupHash {
     /// An item is mapped to the identity with probability 2^-252; the peer would then refuse what is sent.
     #[must_use]
     pub fn element(&self, message: &[u8]) -> Element {
-        let uniform = Zeroizing::new(self.expand(message));
+        let uniform = Zeroizing::new(self.expand(message, 64));
         Element(RistrettoPoint::from_uniform_bytes(&uniform))
     }
 
-    /// Expands a message to 64 bytes: `expand_message_xmd` with SHA-512, whose output is one block (RFC 9380, 5.3.1).
-    fn expand(&self, message: &[u8]) -> [u8; 64] {
-        let first =
-            self.start.clone().chain_update(message).chain_update([0, 64, 0]).chain_update(&self.dst_prime);
+    /// Expands a message to `length` bytes, at most 64: the first of the block that is returned.
+    ///
+    /// `expand_message_xmd` with SHA-512 where one block of output suffices (RFC 9380, section 5.3.1).
+    fn expand(&self, message: &[u8], length: u8) -> [u8; 64] {
+        let suffix = [0, length, 0]; // two bytes of length, big-endian, and the number 0 of the first block
+        let first = self.start.clone().chain_update(message).chain_update(suffix).chain_update(&self.dst_prime);
         Sha512::new()
             .chain_update(first.finalize())
             .chain_update([1])
@@ -109,11 +111,16 @@ impl SecretScalar {
         let mut wide = Zeroizing::new([0; 64]);
         loop {
             stream.fill(&mut *wide);
-            let scalar = Zeroizing::new(Scalar::from_bytes_mod_order_wide(&wide));
-            if *scalar != Scalar::ZERO {
-                return Self { half: scalar.div_by_2() };
+            if let Some(scalar) = Self::reduce(&wide) {
+                return scalar;
             }
         }
+    }
+
+    /// Reduces 64 bytes to a scalar, unless it is zero.
+    fn reduce(wide: &[u8; 64]) -> Option<Self> {
+        let scalar = Zeroizing::new(Scalar::from_bytes_mod_order_wide(wide));
+        (*scalar != Scalar::ZERO).then(|| Self { half: scalar.div_by_2() })
     }
 
     /// Returns the scalar that undoes this one.
@@ -124,13 +131,38 @@ impl SecretScalar {
         Self { half: inverse.div_by_2() }
     }
 
-    /// Encodes this scalar times each element of a batch.
-    #[must_use]
-    pub fn multiply(&self, elements: &[Element]) -> Vec<[u8; ELEMENT_BYTES]> {
+    /// Writes the encodings of this scalar times the hash of each message; `encodings` has the length of `messages`.
+    pub fn multiply_hashes<const N: usize>(
+        &self,
+        hash: &GroupHash,
+        messages: &[[u8; N]],
+        encodings: &mut [[u8; ELEMENT_BYTES]],
+    ) {
+        let elements: Vec<Element> = messages.iter().map(|message| hash.element(message)).collect();
+        self.multiply(&elements, encodings);
+    }
+
+    /// Replaces each encoding by that of this scalar times the element, constant time in the scalar.
+    ///
+    /// # Errors
+    ///
+    /// The position of the first encoding that a peer may not send, and why; nothing is replaced then.
+    pub fn multiply_encodings(&self, encodings: &mut [[u8; ELEMENT_BYTES]]) -> Result<(), (usize, BadElement)> {
+        let elements: Vec<Element> = (0..)
+            .zip(&*encodings)
+            .map(|(index, encoding)| Element::decode(encoding).map_err(|bad| (index, bad)))
+            .collect::<Result<_, _>>()?;
+        self.multiply(&elements, encodings);
+        Ok(())
+    }
+
+    fn multiply(&self, elements: &[Element], encodings: &mut [[u8; ELEMENT_BYTES]]) {
         let halves: Vec<RistrettoPoint> = elements.iter().map(|element| element.0 * self.half).collect();
-        RistrettoPoint::double_and_compress_batch(&halves)
-            .into_iter()
-            .map(|encoding| encoding.to_bytes())
-            .collect()
+        for (encoding, double) in encodings.iter_mut().zip(RistrettoPoint::double_and_compress_batch(&halves)) {
+            *encoding = double.to_bytes();
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

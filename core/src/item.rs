@@ -152,3 +152,58 @@ fn prefix<const N: usize>(member: &[u8; N]) -> u64 {
     const { assert!(N >= 8) };
     member[..8].iter().fold(0, |prefix, &byte| prefix << 8 | u64::from(byte))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn threads() -> Threads {
+        Threads::new(2).unwrap()
+    }
+
+    #[test]
+    fn rows_are_digested_alike_in_batches_of_any_size() {
+        let values: Vec<String> = (0..600).map(|number| format!("person {number}")).collect();
+        let whole: ArrayRef = Arc::new(StringViewArray::from_iter_values(&values));
+        let expected = digest_rows(&[whole.clone(), whole.clone()], 0, &threads()).unwrap();
+        let pieces = [0..1, 1..256, 256..257, 257..600].map(|range| {
+            let piece = whole.slice(range.start, range.len());
+            digest_rows(&[piece.clone(), piece], range.start, &Threads::new(1).unwrap()).unwrap()
+        });
+        assert_eq!(pieces.concat(), expected);
+    }
+
+    #[test]
+    fn what_is_not_a_complete_column_of_strings_is_refused_by_number() {
+        let text: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), Some("b"), None]));
+        let number: ArrayRef = Arc::new(arrow_array::Int64Array::from(vec![1, 2, 3]));
+        let digest = |columns: &[ArrayRef]| digest_rows(columns, 10, &threads()).unwrap_err();
+        assert_eq!(digest(&[]), CoreError::NoColumns);
+        assert_eq!(digest(&[text.slice(0, 2), text.clone()]), CoreError::MissingValue { column: 1, row: 12 });
+        assert_eq!(digest(&[number]), CoreError::ColumnType { column: 0, found: "Int64".to_owned() });
+    }
+
+    #[test]
+    fn duplicates_collapse_to_their_first_occurrence() {
+        let list = |numbers: &[u8]| -> Vec<[u8; DIGEST_BYTES]> {
+            // Members that differ after the eight bytes of the prefix only, and members that differ in them.
+            numbers
+                .iter()
+                .map(|&n| if n < 5 { [n; 32] } else { [[9; 16], [n; 16]].concat().try_into().unwrap() })
+                .collect()
+        };
+        for (numbers, first, item_of_row) in [
+            (&[][..], vec![], vec![]),
+            (&[3], vec![0], vec![0]),
+            (&[3, 3], vec![0], vec![0, 0]),
+            (&[9, 1, 9, 8, 1, 7, 9], vec![0, 1, 3, 5], vec![0, 1, 0, 2, 1, 3, 0]),
+        ] {
+            let found = distinct(&list(numbers), &threads()).unwrap();
+            assert_eq!(found, Distinct { first, item_of_row }, "{numbers:?}");
+        }
+        assert_eq!(repeated(&list(&[7, 8, 9, 5]), &threads()), Ok(None));
+        assert_eq!(repeated(&list(&[9, 1, 7, 8, 1, 7, 9]), &threads()), Ok(Some((1, 4))));
+    }
+}

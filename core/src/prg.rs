@@ -45,16 +45,13 @@ impl Stream {
 
     /// Returns a number below `bound`, each equally likely; `bound` is not zero.
     ///
-    /// A word of 64 bits is used if it is below the largest multiple of `bound` up to 2^64, else the next one is
-    /// tried: less than one word in two is lost, whatever the bound.
+    /// Less than one word in two is tried in vain, whatever the bound.
     fn uniform(&mut self, bound: u64) -> u64 {
-        let excess = (u64::MAX % bound + 1) % bound; // 2^64 mod bound
         loop {
-            let mut bytes = [0; 8];
-            self.fill(&mut bytes);
-            let word = u64::from_le_bytes(bytes);
-            if word <= u64::MAX - excess {
-                return word % bound;
+            let mut word = [0; 8];
+            self.fill(&mut word);
+            if let Some(number) = reduce(u64::from_le_bytes(word), bound) {
+                return number;
             }
         }
     }
@@ -73,6 +70,12 @@ impl Stream {
         }
         permutation
     }
+}
+
+/// Returns a word modulo `bound`, unless it is at or above the largest multiple of `bound` up to 2^64.
+fn reduce(word: u64, bound: u64) -> Option<u64> {
+    let excess = (u64::MAX % bound + 1) % bound; // 2^64 mod bound
+    (word <= u64::MAX - excess).then(|| word % bound)
 }
 
 #[cfg(test)]
@@ -125,6 +128,16 @@ mod tests {
         for bound in [u64::MAX, (1 << 63) + 1, 1 << 63] {
             assert!((0..64).all(|_| stream.uniform(bound) < bound));
         }
+    }
+
+    #[test]
+    fn a_word_of_the_last_incomplete_multiple_is_refused() {
+        // 2^64 = 3 * 0x5555555555555555 + 1, and a power of two leaves nothing over.
+        assert_eq!(reduce(u64::MAX, 3), None);
+        assert_eq!(reduce(u64::MAX - 1, 3), Some(2));
+        assert_eq!(reduce(u64::MAX, 1 << 20), Some((1 << 20) - 1));
+        assert_eq!(reduce(1 << 63, (1 << 63) + 1), Some(1 << 63));
+        assert_eq!(reduce((1 << 63) + 1, (1 << 63) + 1), None);
     }
 
     #[test]

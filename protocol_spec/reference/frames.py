@@ -74,7 +74,7 @@ def control(kind: Kind, *fields: str | bytes | int) -> bytes:
 def split(whole: bytes) -> tuple[Kind, bytes]:
     """Take a whole frame apart; raise ``DecodeError`` for a wrong length, an unknown type or a body too long."""
     length = int.from_bytes(whole[:4], "little")
-    if len(whole) < 5 or length != len(whole) - 4:
+    if len(whole) < 6 or length != len(whole) - 4:
         raise DecodeError(f"frame: {len(whole) - 4} bytes where {length} are announced")
     if whole[4] not in list(Kind):
         raise DecodeError(f"frame: unknown type {whole[4]}")

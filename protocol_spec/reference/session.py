@@ -42,7 +42,7 @@ class Setting:
 @dataclass
 class Party:
     """
-    One side of a session; ``state`` is hello, sizes, suite, finish or end (psi.md, "States").
+    One side of a session; ``state`` is hello, sizes, suite, finish, finished or ended (psi.md, "States").
 
     ``sent`` has every whole frame of this party in order; ``initiator_frames`` and ``acceptor_frames`` have those of
     both that count for the transcript.
@@ -65,7 +65,7 @@ class Party:
 
     def receive(self, whole: bytes) -> None:
         """Take one frame of the peer. An error ends the session; the peer is told, unless it was the one to refuse."""
-        if self.state == "end":
+        if self.state in ("finished", "ended"):
             raise StateError("a frame after the end")
         try:
             kind, body = split(whole)
@@ -73,11 +73,11 @@ class Party:
             if not refusal:
                 self.step(kind, body, whole)
         except SessionError as error:
-            self.state = "end"
+            self.state = "ended"
             self.sent.append(control(Kind.REFUSE, error.code))
             raise
         if refusal:
-            self.state = "end"
+            self.state = "ended"
             raise REFUSALS[refusal](f"the peer refuses: {refusal}", refusal)
 
     def step(self, kind: Kind, body: bytes, whole: bytes) -> None:
@@ -143,7 +143,7 @@ class Party:
         """Compare the transcripts: only now is there an output."""
         if fields(Kind.FINISH, body)[0] != self.transcript:
             raise VerificationError("the transcripts differ")
-        self.state = "end"
+        self.state = "finished"
 
     def hello(self, kind: Kind) -> bytes:
         """Return the own hello or hello-ack."""
@@ -178,7 +178,7 @@ class Party:
     @property
     def output(self) -> tuple[int, list[int] | None] | None:
         """Return the output of a receiver, None for a sender; raise ``StateError`` before the transcripts agree."""
-        if self.state != "end":
+        if self.state != "finished":
             raise StateError("there is no output before the transcripts were compared")
         return self.role.output if isinstance(self.role, Receiver) else None
 

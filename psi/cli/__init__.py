@@ -8,6 +8,7 @@ that ``psi --help`` is quick. Errors become a text and an exit code in ``main`` 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn, cast
@@ -84,10 +85,16 @@ def command() -> None:
     """
 
 
+def _interrupt(*_: object) -> NoReturn:
+    """End as Ctrl-C does when the system asks to: files half written are removed, processes started are ended."""
+    raise KeyboardInterrupt
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run ``psi`` and exit: with 0, or with the code that ``psi.errors`` has for what was raised."""
     from psi.cli._errors import report
 
+    signal.signal(signal.SIGTERM, _interrupt)
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     try:
         code = command.main(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from psi.errors import MachineError, PsiError, exit_code
+from psi.errors import EXIT_CODES, MachineError, PsiError, exit_code
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_PERMISSION = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -27,6 +27,7 @@ def report(error: BaseException) -> int:
     known = _known(error)
     if isinstance(known, (KeyboardInterrupt, click.exceptions.Abort, EOFError)):
         _line("error", "interrupted")
+        _line("hint", "nothing half-written is left; start both sides again")
         return exit_code(KeyboardInterrupt())
     if isinstance(known, click.exceptions.Exit):
         return known.exit_code
@@ -40,9 +41,9 @@ def report(error: BaseException) -> int:
         return 2
     if isinstance(known, PsiError):
         _line("error", known.message)
-        if known.hint:
-            _line("hint", known.hint)
-        return exit_code(known)
+        code = exit_code(known)
+        _line("hint", known.hint or next(row.next_step for row in EXIT_CODES if row.code == code))
+        return code
     _line("error", f"internal error: {type(error).__name__}{_place(error)}")
     _line("hint", "PSI_DEBUG=1 prints the traceback, which may show data of your files; please report it")
     return exit_code(error)

@@ -76,3 +76,40 @@ threads_option = click.option(
     metavar="N",
     help="Use at most N cores (default: all).",
 )
+
+
+def case_options(function: Callable[..., R]) -> Callable[..., R]:
+    """Add ``--requests``, ``--records``, ``--matches`` and ``--seed``: what a synthetic case follows from."""
+    for option in (
+        click.option(
+            "--seed", type=int, default=1, show_default=True, metavar="N", help="Another seed, another case."
+        ),
+        _number("--matches", 47_489, "People in both files."),
+        _number("--records", 1_280_000, "Rows of the holder's file."),
+        _number("--requests", 1_280_000, "Rows of the requester's file."),
+    ):
+        function = option(function)
+    return function
+
+
+def outcome_options(function: Callable[..., R]) -> Callable[..., R]:
+    """Add ``--suite`` and ``--learns``: what is learned, and by whom."""
+    suite = click.option(
+        "--suite",
+        default="ecdh",
+        show_default=True,
+        metavar="SUITE",
+        help="ecdh, or ecdh-cardinality for the size only.",
+    )
+    learns = click.option(
+        "--learns",
+        type=click.Choice(["requester", "holder"]),
+        default="requester",
+        show_default=True,
+        help="Who learns the result.",
+    )
+    return suite(learns(function))
+
+
+def _number(name: str, default: int, text: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    return click.option(name, type=int, default=default, show_default=True, metavar="N", help=text)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from psi.cli._options import Screen, identity_option, screen_options
+from psi.cli._options import Screen, identity_option, outcome_options, screen_options
 
 if TYPE_CHECKING:
     from psi.identity import Card
@@ -32,16 +33,7 @@ def command() -> None:
 @click.option("--holder", required=True, type=_FILE, metavar="CARD", help="The holder's card.")
 @click.option("--purpose", required=True, metavar="TEXT", help="Why the lists are compared.")
 @click.option("--authority", required=True, metavar="TEXT", help="The law or agreement that allows it.")
-@click.option(
-    "--suite", default="ecdh", show_default=True, help="ecdh, or ecdh-cardinality for the size only."
-)
-@click.option(
-    "--learns",
-    type=click.Choice(["requester", "holder"]),
-    default="requester",
-    show_default=True,
-    help="Who learns the result.",
-)
+@outcome_options
 @click.option(
     "--expires",
     type=click.DateTime(["%Y-%m-%d"]),
@@ -69,7 +61,8 @@ def command() -> None:
     "keys",
     multiple=True,
     metavar="NAME=REQUESTER_COLUMN:HOLDER_COLUMN:RECIPE[:FORMAT[:FORMAT]]",
-    help="A column of the key; several times for several. Default: tax number, last name and date of birth.",
+    help="A column of the key; several times for several. Default: tax number, last name and date of birth. "
+    "Recipes: digits/1, nfkd-upper-alnum/1, and date-iso/1 with each side's format (%Y-%m-%d).",
 )
 @click.option(
     "--require",
@@ -83,7 +76,7 @@ def command() -> None:
     "rules",
     multiple=True,
     metavar="PARTY:COLUMN:RULE[:FORMAT]",
-    help="A rule that the raw values of a column must pass.",
+    help="A rule that the raw values of a column must pass: tax-number/1, or date/1 with a format.",
 )
 @click.option("--out", type=_FILE, metavar="FILE", help="Write to a new file (default: standard output).")
 @screen_options
@@ -297,6 +290,9 @@ def _summary(terms: Terms) -> list[str]:
         f"holder     {terms.holder.name}, at most {terms.holder.max_items:,} people",
         f"compared   {', '.join(f'{column.name} ({column.recipe})' for column in terms.key)}",
         f"suite      {terms.suite.value}",
-        *(f"           {sentence}" for sentence in who_learns_what(terms).values()),
+        *(
+            textwrap.fill(sentence, 88, initial_indent=" " * 11, subsequent_indent=" " * 11)
+            for sentence in who_learns_what(terms).values()
+        ),
         f"expires    {terms.expires.isoformat()}",
     ]

@@ -71,9 +71,9 @@ class Session:
     terms. ``seed`` (secret) and ``nonce`` (public) are 32 fresh bytes each from the operating system: one seed, one
     session; it is forgotten as soon as the role exists. The party that joins is the ``initiator``.
 
-    One thread may call ``next_frame``, ``alive_frame`` and ``refuse_frame`` while another calls ``receive``. After
-    any exception the session has ended and there will be no output. Raises ``UsageError`` for arguments of a wrong
-    length or shape and ``LimitError`` when the own items are more than the terms allow.
+    One thread may call ``next_frame``, ``alive_frame`` and ``refuse_frame`` while another calls ``receive``. Any
+    exception ends the session: later steps raise it again, and there will be no output. Raises ``UsageError`` for
+    arguments of a wrong length or shape and ``LimitError`` when the own items are more than the terms allow.
     """
 
     def __init__(
@@ -126,6 +126,7 @@ class Session:
         self._peer_finish = b""
         self._output: Output | None = None
         self._difference: PsiError | None = None
+        self._ended_by: PsiError | None = None
         self._refusal: Refusal | None = None
         self._may_refuse = True
         self._lock = threading.Lock()
@@ -211,7 +212,7 @@ class Session:
         """
         with self._lock:
             tells = self._may_refuse and isinstance(error, (PeerError, TermsError, LimitError))
-            self._end()
+            self._end(error)
             if not tells:
                 return None
             self._may_refuse = False
@@ -224,15 +225,17 @@ class Session:
         """Hold the lock for one step; a step that fails ends the session."""
         with self._lock:
             if self._state is State.ENDED:
-                raise StateError("the session has ended")
+                raise self._ended_by or StateError("the session has ended")
             try:
                 yield
-            except BaseException:
-                self._end()
+            except BaseException as error:
+                self._end(error)
                 raise
 
-    def _end(self) -> None:
+    def _end(self, error: BaseException) -> None:
         """Forget every secret; what was compared before stays true."""
+        if self._ended_by is None and isinstance(error, PsiError):
+            self._ended_by = error
         self._core = self._receiver = self._digests = None
         self._seed = b""
         if self._state is State.FINISHED:

@@ -250,7 +250,8 @@ def _named(message: str) -> TermsError:
     if inner:
         name = f"{field}.{inner[2]}" if field else inner[2]
         return TermsError(f"{name}: {'is missing' if inner[1].startswith('missing') else 'unknown field'}")
-    return TermsError(f"{field}: {_lower(what.replace('`', ''))}")
+    hint = f"there are {', '.join(suite.value for suite in Suite)}" if field == "suite" else None
+    return TermsError(f"{field}: {_lower(what.replace('`', ''))}", hint=hint)
 
 
 def _lower(text: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import selectors
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from psi.errors import MachineError, PsiError, TransportError, UsageError
+from psi.errors import MachineError, TransportError, UsageError
 from psi.identity import Identity
 from psi.transport.channel import Channel, Clock
 from psi.transport.tls import Fault, Handshake, HandshakeError, context
@@ -102,7 +103,7 @@ class Listener:
                 self._forget(handshake)
                 handshake.stream.close()
         raise TransportError(
-            f"the other party did not come within {timeout_s:g} s; {self.refused} others were refused",
+            f"the other party did not come within {timeout_s:g} s; others refused: {self.refused}",
             hint="start both sides again, and let the other side connect to the address this side listens on",
         )
 
@@ -150,25 +151,16 @@ def _bind(host: str, port: int) -> socket.socket:
             f"the name {host} has no address",
             hint="--listen 127.0.0.1:PORT for this machine alone, --listen 0.0.0.0:PORT for all networks",
         ) from None
-    fault: PsiError | None = None
-    for family, kind, protocol, _, address in addresses:
+    faults: list[MachineError] = []
+    for family, _, _, _, address in addresses:
         try:
-            made = socket.socket(family, kind, protocol)
+            made = socket.create_server(address, family=family, backlog=MAX_HANDSHAKES)
         except OSError as error:
-            fault = fault or _bind_fault(error, host, port)
-            continue
-        try:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            made.bind(address)
-            made.listen(MAX_HANDSHAKES)
-            made.setblocking(False)
-        except OSError as error:
-            made.close()
-            fault = fault or _bind_fault(error, host, port)
+            faults.append(_bind_fault(error, host, port))
         else:
+            made.setblocking(False)
             return made
-    assert fault is not None  # getaddrinfo gives one address at least
-    raise fault
+    raise faults[0]
 
 
 def _bind_fault(error: OSError, host: str, port: int) -> MachineError:
@@ -183,11 +175,7 @@ def _bind_fault(error: OSError, host: str, port: int) -> MachineError:
             f"{host} is not an address of this machine",
             hint="--listen 127.0.0.1:PORT for this machine alone, --listen 0.0.0.0:PORT for all networks",
         )
-    if error.errno == errno.EACCES:
-        return MachineError(
-            f"no permission to listen on port {port}", hint="choose --listen HOST:PORT with a port above 1023"
-        )
     return MachineError(
-        f"cannot listen on {host} port {port} (error {errno.errorcode.get(error.errno or 0, '?')})",
-        hint="choose another --listen HOST:PORT",
+        f"cannot listen on {host} port {port}: {os.strerror(error.errno or 0).lower()}",
+        hint="choose another --listen HOST:PORT; ports up to 1023 need a permission",
     )

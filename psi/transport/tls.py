@@ -16,6 +16,7 @@ import ssl
 from psi.errors import MachineError
 from psi.identity import Identity
 
+_GONE = (ssl.SSLEOFError, ssl.SSLSyscallError, ssl.SSLZeroReturnError)
 _NOT_TLS = {
     "BAD_RECORD_TYPE",
     "HTTP_REQUEST",
@@ -125,7 +126,7 @@ def _fault(error: Exception) -> Fault:
     """Return what an exception of the TLS library means; its own text is not passed on."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Fault.CERTIFICATE
-    if not isinstance(error, ssl.SSLError) or isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+    if not isinstance(error, ssl.SSLError) or isinstance(error, _GONE):
         return Fault.GONE
     reason = error.reason or ""
     if reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":

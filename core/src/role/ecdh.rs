@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::error::CoreError;
-use crate::group::{BadElement, Element, GroupHash, SecretScalar};
+use crate::group::{BadElement, GroupHash, SecretScalar};
 use crate::item::repeated;
 use crate::matching::Tag;
 use crate::params::{
@@ -68,9 +68,7 @@ impl Engine {
     ) -> Vec<[u8; ELEMENT_BYTES]> {
         let mut encodings = vec![[0; ELEMENT_BYTES]; items.len()];
         self.threads.fill(&mut encodings, |first, encodings| {
-            let items = &items[first..first + encodings.len()];
-            let elements: Vec<Element> = items.iter().map(|item| self.hash.element(item)).collect();
-            encodings.copy_from_slice(&scalar.multiply(&elements));
+            scalar.multiply_hashes(&self.hash, &items[first..first + encodings.len()], encodings);
         });
         encodings
     }
@@ -89,17 +87,13 @@ impl Engine {
     ) -> Result<(), CoreError> {
         let frame = frame.name();
         self.threads.try_fill(encodings, |first, encodings| {
-            let elements: Vec<Element> = (start + first..)
-                .zip(&*encodings)
-                .map(|(index, encoding)| {
-                    Element::decode(encoding).map_err(|bad| match bad {
-                        BadElement::NotCanonical => CoreError::NotCanonical { frame, index },
-                        BadElement::Identity => CoreError::Identity { frame, index },
-                    })
-                })
-                .collect::<Result<_, _>>()?;
-            encodings.copy_from_slice(&scalar.multiply(&elements));
-            Ok(())
+            scalar.multiply_encodings(encodings).map_err(|(offset, bad)| {
+                let index = start + first + offset;
+                match bad {
+                    BadElement::NotCanonical => CoreError::NotCanonical { frame, index },
+                    BadElement::Identity => CoreError::Identity { frame, index },
+                }
+            })
         })
     }
 

@@ -30,8 +30,6 @@ pub struct EcdhSender {
     elements: Vec<[u8; ELEMENT_BYTES]>,
     n_evaluated: usize,
     own_tags: Vec<Tag>,
-    /// All of the receiver's elements are here, evaluated and distinct.
-    checked: bool,
     broken: bool,
 }
 
@@ -56,7 +54,6 @@ impl EcdhSender {
             elements: Vec::with_capacity(n_receiver),
             n_evaluated: 0,
             own_tags: Vec::with_capacity(n_sender),
-            checked: false,
             broken: false,
             items,
             engine,
@@ -68,31 +65,22 @@ impl EcdhSender {
         if self.n_evaluated < self.blinded.done() {
             return self.evaluate();
         }
-        if self.blinded.complete() && !self.checked {
-            // Complete, so that a repetition shows; before any tag leaves.
-            self.engine.check_distinct(Kind::Blinded, &self.elements)?;
-            self.checked = true;
-            return Ok(None);
-        }
-        if self.checked && !self.evaluated.complete() {
+        if self.evaluated_all() && !self.evaluated.complete() {
             return Ok(Some(self.shuffled()));
         }
-        if self.checked {
+        if self.evaluated.complete() {
             self.elements = Vec::new();
         }
         if self.own_tags.len() < self.items.len() {
             self.make_tags();
             return Ok(None);
         }
-        if !self.checked {
+        if !self.evaluated_all() || self.sent_tags.complete() {
             return Ok(None);
         }
         if self.sent_tags.done() == 0 {
             // In order, the tags tell nothing about the order of the items.
             self.engine.threads.sort_by(&mut self.own_tags, Ord::cmp);
-        }
-        if self.sent_tags.complete() {
-            return Ok(None);
         }
         let tags = &self.own_tags[self.sent_tags.pass()];
         let mut frame = Kind::Tags.start(tags.len() * self.engine.tag_bytes);
@@ -100,6 +88,10 @@ impl EcdhSender {
             tag.append_to(&mut frame, self.engine.tag_bytes);
         }
         Ok(Some(frame))
+    }
+
+    fn evaluated_all(&self) -> bool {
+        self.n_evaluated == self.blinded.total()
     }
 
     /// Makes the next frame of `ecdh-cardinality`, whose order is secret.
@@ -113,14 +105,16 @@ impl EcdhSender {
     fn evaluate(&mut self) -> Result<Option<Vec<u8>>, CoreError> {
         let start = self.n_evaluated;
         let end = self.blinded.done().min(start + ELEMENTS_PER_FRAME);
-        let elements = &mut self.elements[start..end];
-        self.engine.multiply_peer(&self.scalar, Kind::Blinded, start, elements)?;
+        self.engine.multiply_peer(&self.scalar, Kind::Blinded, start, &mut self.elements[start..end])?;
         self.n_evaluated = end;
+        if self.evaluated_all() {
+            // Complete, so that a repetition shows; before the last of them and any tag leaves.
+            self.engine.check_distinct(Kind::Blinded, &self.elements)?;
+        }
         if self.engine.suite == Suite::EcdhCardinality {
             return Ok(None);
         }
-        self.evaluated.pass();
-        Ok(Some(element_frame(Kind::Evaluated, elements)))
+        Ok(Some(element_frame(Kind::Evaluated, &self.elements[self.evaluated.pass()])))
     }
 
     /// Makes the tags of the next own items.
@@ -166,14 +160,14 @@ impl Role for EcdhSender {
         if self.n_evaluated < self.blinded.done() {
             return Status::new(Phase::Evaluate, self.n_evaluated, n_receiver, false);
         }
-        if self.checked && !self.evaluated.complete() {
+        if self.evaluated_all() && !self.evaluated.complete() {
             return Status::new(Phase::Evaluate, self.evaluated.done(), n_receiver, false);
         }
         if self.own_tags.len() < n_sender {
             return Status::new(Phase::Tag, self.own_tags.len(), n_sender, false);
         }
-        if !self.checked {
-            return Status::new(Phase::Evaluate, self.n_evaluated, n_receiver, !self.blinded.complete());
+        if !self.evaluated_all() {
+            return Status::new(Phase::Evaluate, self.n_evaluated, n_receiver, true);
         }
         Status { finished: self.sent_tags.complete(), ..Status::new(Phase::Tag, n_sender, n_sender, false) }
     }

@@ -136,3 +136,58 @@ impl Chunks {
         CoreError::UnexpectedFrame { frame: self.kind.name(), received: self.done, allowed }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_chunk_is_full_but_the_last() {
+        let full = ELEMENTS_PER_FRAME;
+        for (total, lengths) in [
+            (0, vec![]),
+            (1, vec![1]),
+            (full - 1, vec![full - 1]),
+            (full, vec![full]),
+            (full + 1, vec![full, 1]),
+            (2 * full, vec![full, full]),
+        ] {
+            let mut chunks = Chunks::elements(Kind::Blinded, total);
+            for length in lengths {
+                let at = chunks.done();
+                assert_eq!(chunks.pass(), at..at + length, "{total}");
+            }
+            assert!(chunks.complete() && chunks.next().is_empty());
+        }
+        assert_eq!(Chunks::tags(TAGS_PER_FRAME + 1, 11).next(), 0..TAGS_PER_FRAME);
+    }
+
+    #[test]
+    fn a_chunk_of_the_peer_has_exactly_its_length() {
+        let body = vec![0; 11 * TAGS_PER_FRAME + 1];
+        for length in [0, 11, body.len() - 2, body.len()] {
+            let error = Chunks::tags(TAGS_PER_FRAME + 1, 11).take(&body[..length], TAGS_PER_FRAME + 1);
+            assert_eq!(
+                error,
+                Err(CoreError::ChunkBytes { frame: "tags", bytes: length, expected: body.len() - 1 })
+            );
+        }
+        let mut chunks = Chunks::tags(TAGS_PER_FRAME + 1, 11);
+        chunks.take(&body[1..], TAGS_PER_FRAME + 1).unwrap();
+        assert_eq!(chunks.take(&body[..11], TAGS_PER_FRAME), Err(chunks.unexpected(TAGS_PER_FRAME)), "early");
+        chunks.take(&body[..11], TAGS_PER_FRAME + 1).unwrap();
+        assert!(chunks.complete());
+        assert_eq!(
+            chunks.take(&[], TAGS_PER_FRAME + 1),
+            Err(chunks.unexpected(TAGS_PER_FRAME + 1)),
+            "after the last"
+        );
+    }
+
+    #[test]
+    fn a_frame_has_a_known_type() {
+        assert_eq!(split(&[]), Err(CoreError::EmptyFrame));
+        assert_eq!(split(&[0x13, 1]), Err(CoreError::UnknownFrame { kind: 0x13 }));
+        assert_eq!(split(&[0x12, 1, 2]), Ok((Kind::Tags, &[1, 2][..])));
+    }
+}

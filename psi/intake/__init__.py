@@ -1,0 +1,10 @@
+"""
+From a file to items and rejects: readers, the gate, and the way back from matched items to rows.
+
+`read` takes a CSV or Parquet file through the rules of the terms; `write_matched` copies the rows that matched.
+"""
+
+from psi.intake.gate import GateReport, Intake, RecipeEffect, read
+from psi.intake.matched import write_matched
+
+__all__ = ["GateReport", "Intake", "RecipeEffect", "read", "write_matched"]

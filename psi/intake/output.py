@@ -1,0 +1,37 @@
+"""Write files that are whole or not there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from psi.errors import MachineError
+
+OWNER_ONLY = 0o600  # for every file that holds identifiers
+
+
+@contextmanager
+def whole_file(path: Path, *, mode: int = OWNER_ONLY) -> Iterator[BinaryIO]:
+    """
+    Open a file under a temporary name beside ``path`` and rename it when the block ends without an exception.
+
+    The gate and the synthetic case write through it; whatever stops the block, nothing is left. A file at ``path`` is
+    replaced. Raises `MachineError` when the disk refuses, is full, or the folder cannot be written to.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        with open(temporary, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise MachineError(
+            f"cannot write {path.name}: {error.strerror or 'unknown reason'}".lower(),
+            hint="free some space, or choose a folder that you may write to",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)

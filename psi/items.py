@@ -1,0 +1,77 @@
+"""Turn the normalised key columns of many rows into the items of a party, and items back into rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from psi import _core
+
+if TYPE_CHECKING:
+    from psi._core import ArrowStreamExportable
+
+DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Items:
+    """
+    Hold the distinct items of a party and which rows they come from.
+
+    ``digests`` has one row of 32 bytes for each item, in the order of its first row. ``rows`` are the rows that have
+    an item, ascending, and ``item_of_row`` is the item of each: several rows with one key have one item. Rows
+    count from 0 here.
+    """
+
+    digests: NDArray[np.uint8] = field(repr=False)
+    rows: NDArray[np.uint32] = field(repr=False)
+    item_of_row: NDArray[np.uint32] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    @property
+    def collapsed(self) -> int:
+        """Return how many rows repeat the key of a row before them."""
+        return len(self.rows) - len(self.digests)
+
+    def rows_of(self, items: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        """Return the rows of some items, ascending, every row of each; raises `IndexError` for an item that is none."""
+        wanted = np.zeros(len(self.digests), dtype=np.bool_)
+        wanted[items] = True
+        return self.rows[wanted[self.item_of_row]]
+
+
+class Collector:
+    """Digest the key columns of a file batch by batch; the gate feeds it and keeps nothing else of a row."""
+
+    def __init__(self, *, threads: int = 1) -> None:
+        self._threads = threads
+        self._digests: list[NDArray[np.uint8]] = []
+        self._rows: list[NDArray[np.uint32]] = []
+
+    def add(self, key: ArrowStreamExportable, rows: NDArray[np.uint32]) -> None:
+        """
+        Take one batch: its key columns after their recipes, and the number of each of its rows.
+
+        The columns are texts without nulls, in the order of the terms; an item is the digest of their
+        length-prefixed values (psi.md, "Items").
+        """
+        digests = _core.item_digests(key, threads=self._threads)
+        assert len(digests) == len(rows)
+        self._digests.append(digests)
+        self._rows.append(rows)
+
+    def finish(self) -> Items:
+        """Collapse equal digests and return the items; the collector is empty then."""
+        digests = np.concatenate([np.empty((0, DIGEST_BYTES), dtype=np.uint8), *self._digests])
+        rows = np.concatenate([np.empty(0, dtype=np.uint32), *self._rows])
+        self._digests.clear()
+        self._rows.clear()
+        first, item_of_row = _core.distinct(digests, threads=self._threads)
+        if len(first) == len(digests):
+            return Items(digests, rows, item_of_row)  # nothing to copy
+        return Items(digests[first], rows, item_of_row)

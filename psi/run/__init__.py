@@ -1,0 +1,20 @@
+"""From two files to the overlap: one party's run, its folder and its receipt."""
+
+from psi.run.execute import Connect, Listen, Progress, RunInput, execute
+from psi.run.folder import EVENTS, GATE, MATCHED, RECEIPT, REJECTS, default_name
+from psi.run.receipt import Receipt
+
+__all__ = [
+    "EVENTS",
+    "GATE",
+    "MATCHED",
+    "RECEIPT",
+    "REJECTS",
+    "Connect",
+    "Listen",
+    "Progress",
+    "Receipt",
+    "RunInput",
+    "default_name",
+    "execute",
+]

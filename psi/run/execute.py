@@ -1,0 +1,307 @@
+"""
+Run one party from its file to its receipt.
+
+The order is fixed: terms and identity, the port, the run folder, the intake gate, the peer, the comparison, the
+outputs. Nothing is read from the network before the gate has passed the file, and no output exists before both
+transcripts were compared (``Session.output`` raises until then).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+import psi.identity
+from psi import intake, terms, transport
+from psi.errors import LimitError, PsiError, TermsError
+from psi.intake.reader import open_file
+from psi.run.folder import GATE, MATCHED, RECEIPT, REJECTS, RunFolder, utc_now, write_json
+from psi.run.machine import peak_rss_bytes
+from psi.run.receipt import Receipt
+from psi.session import SEED_BYTES, Role, Session, backend
+from psi.wire import NONCE_BYTES
+
+if TYPE_CHECKING:
+    from psi import session
+    from psi.identity import Identity
+    from psi.terms import Side, Terms
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Say where the holder waits, and for how long; port 0 lets the system choose."""
+
+    host: str
+    port: int
+    wait_s: float
+
+
+@dataclass(frozen=True)
+class Connect:
+    """Say where the requester finds the holder, and how long it keeps trying."""
+
+    host: str
+    port: int
+    wait_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunInput:
+    """Hold what one side brings to a run; ``threads`` 0 means all cores that this process may use."""
+
+    side: Side
+    file: Path
+    terms: Path
+    identity: Path
+    out: Path
+    endpoint: Listen | Connect
+    threads: int = 0
+    idle_timeout_s: float = 300.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Say what both sides are doing and how much of that is done; ``peer_phase`` is empty while unknown."""
+
+    phase: str
+    percent: int
+    peer_phase: str = ""
+    peer_percent: int = 0
+
+
+def execute(
+    run: RunInput,
+    *,
+    watch: Callable[[Progress], None] | None = None,
+    note: Callable[[str], None] | None = None,
+) -> Receipt:
+    """
+    Run one side to its end and return the receipt, which then stands in the run folder; the command line calls it.
+
+    ``watch`` is called with the progress of both sides, ``note`` with a line that a person should see. Raises any
+    ``PsiError``; the run folder then holds the events, and the gate's report if the file got that far, and nothing
+    else.
+    """
+    agreement = terms.load(run.terms)
+    terms.check(agreement, today=datetime.now(UTC).date())
+    identity = psi.identity.load(run.identity)
+    if terms.side_of(agreement, identity.fingerprint) != run.side:
+        raise TermsError(
+            f"this identity is not the {run.side} of the terms",
+            hint="`psi terms check TERMS --identity DIR` says which side it is; the holder serves, the requester joins",
+        )
+    with contextlib.ExitStack() as closing:
+        listener = None
+        if isinstance(run.endpoint, Listen):
+            listener = closing.enter_context(
+                transport.Listener(
+                    run.endpoint.host,
+                    run.endpoint.port,
+                    identity=identity,
+                    peer_certificate=_peer_certificate(agreement, run.side),
+                )
+            )
+        open_file(run.file).close()  # a wrong name leaves no folder behind
+        folder = closing.enter_context(RunFolder(run.out))
+        return _Run(run, agreement, identity, folder, listener, watch, note).perform()
+
+
+@dataclass
+class _Run:
+    """Hold one run while it goes on."""
+
+    run: RunInput
+    agreement: Terms
+    identity: Identity
+    folder: RunFolder
+    listener: transport.Listener | None
+    watch: Callable[[Progress], None] | None
+    note: Callable[[str], None] | None
+    started: str = field(default_factory=utc_now)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def perform(self) -> Receipt:
+        """Go through the phases in their order, and leave a record of the one that failed."""
+        try:
+            if self.listener is not None:
+                host, port = self.listener.address
+                self.folder.events.write("listening", host=host, port=port)
+                self._say(f"psi: listening on {host} port {port}")
+            with self._phase("gate"):
+                taken = self._take_in()
+            with self._phase("connect"):
+                channel = self._meet()
+            with self._phase("exchange"), channel:
+                done = self._exchange(taken, channel)
+            with self._phase("write"):
+                receipt = self._write(taken, done)
+            self._progress("done", 100)
+            self.folder.events.write("finished")
+        except BaseException as error:
+            self._record(error)
+            raise
+        return receipt
+
+    def _take_in(self) -> intake.Intake:
+        """Read the own file through the gate, and leave its report and the rejected rows."""
+        taken = intake.read(
+            self.run.file,
+            party=getattr(self.agreement, self.run.side),
+            side=self.run.side,
+            key=self.agreement.key,
+            rejects=self.folder / REJECTS,
+            threads=self._threads,
+            progress=lambda done, total: self._progress("gate", 100 * done // max(total, 1)),
+        )
+        write_json(self.folder / GATE, taken.report.document())
+        own, _ = self._parties
+        if len(taken.items) > own.max_items:
+            raise LimitError(
+                f"{self.run.file.name} has {len(taken.items)} different people, and the terms allow "
+                f"the {self.run.side} {own.max_items}",
+                hint="bring fewer rows, or agree on terms with another max_items",
+            )
+        return taken
+
+    def _meet(self) -> transport.Channel:
+        """Find the peer that the terms name, and nobody else."""
+        self._progress("connect", 0)
+        if self.listener is not None:
+            channel = self.listener.accept(timeout_s=self.run.endpoint.wait_s, on_refused=self._refused)
+            self.listener.close()
+            return channel
+        return transport.connect(
+            self.run.endpoint.host,
+            self.run.endpoint.port,
+            identity=self.identity,
+            peer_certificate=_peer_certificate(self.agreement, self.run.side),
+            timeout_s=self.run.endpoint.wait_s,
+            on_retry=lambda: self._say(
+                f"psi: nobody listens there yet; trying for {self.run.endpoint.wait_s:g} s"
+            ),
+        )
+
+    def _exchange(self, taken: intake.Intake, channel: transport.Channel) -> Session:
+        """Compare with the peer; the session has an output afterwards."""
+        own, peer = self._parties
+        done = Session(
+            self._role,
+            taken.items.digests,
+            suite=self.agreement.suite,
+            initiator=self.run.side == "requester",
+            terms_digest=terms.digest(self.agreement),
+            certificate=bytes.fromhex(own.fingerprint),
+            peer_certificate=bytes.fromhex(peer.fingerprint),
+            max_items=own.max_items,
+            peer_max_items=peer.max_items,
+            seed=secrets.token_bytes(SEED_BYTES),
+            nonce=secrets.token_bytes(NONCE_BYTES),
+            threads=self._threads,
+        )
+        transport.drive(done, channel, idle_timeout_s=self.run.idle_timeout_s, on_progress=self._both)
+        return done
+
+    def _write(self, taken: intake.Intake, done: Session) -> Receipt:
+        """Write the own matched rows, if this side learns them, and the receipt."""
+        self._progress("write", 0)
+        output, matched_file, matched_rows = done.output(), None, None
+        if output.matched is not None:
+            matched_file = intake.write_matched(taken, output.matched, self.folder / MATCHED).name
+            matched_rows = len(taken.items.rows_of(output.matched))
+        own, peer = self._parties
+        receipt = Receipt(
+            side=self.run.side,
+            role=self._role.value,
+            suite=self.agreement.suite.value,
+            terms_digest=terms.digest(self.agreement),
+            parties={
+                "own": {"name": own.name, "fingerprint": own.fingerprint},
+                "peer": {"name": peer.name, "fingerprint": peer.fingerprint},
+            },
+            items={"own": len(taken.items), "peer": done.n_peer or 0},
+            overlap=output.overlap,
+            matched_file=matched_file,
+            matched_rows=matched_rows,
+            transcript=done.transcript,
+            gate=taken.report.document(),
+            bytes_sent=done.bytes_sent,
+            bytes_received=done.bytes_received,
+            started=self.started,
+            ended=utc_now(),
+            seconds=self.seconds,
+            peak_rss_bytes=peak_rss_bytes(),
+            backend=backend(),
+        )
+        write_json(self.folder / RECEIPT, receipt.document())
+        return receipt
+
+    @property
+    def _role(self) -> Role:
+        return Role.RECEIVER if terms.receiver(self.agreement) == self.run.side else Role.SENDER
+
+    @property
+    def _parties(self) -> tuple[terms.Party, terms.Party]:
+        """Return the own party of the terms and the peer's."""
+        requester, holder = self.agreement.requester, self.agreement.holder
+        return (requester, holder) if self.run.side == "requester" else (holder, requester)
+
+    @property
+    def _threads(self) -> int:
+        return self.run.threads or (
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+        )
+
+    @contextlib.contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        """Time a phase; the receipt has the seconds of each."""
+        begin_s = time.monotonic()
+        self.folder.events.write("phase", phase=name)
+        yield
+        self.seconds[name] = time.monotonic() - begin_s
+
+    def _progress(self, phase: str, percent: int) -> None:
+        self._tell(Progress(phase, percent))
+
+    def _both(self, own: session.Progress, peer: session.Progress) -> None:
+        self._tell(Progress(own.phase.value, own.percent, peer.phase.value, peer.percent))
+
+    def _tell(self, progress: Progress) -> None:
+        self.folder.events.progress(
+            progress.phase,
+            progress.percent,
+            peer_phase=progress.peer_phase,
+            peer_percent=progress.peer_percent,
+        )
+        if self.watch is not None:
+            self.watch(progress)
+
+    def _refused(self, stranger: transport.Stranger) -> None:
+        """Record a connection that was turned away, and show it."""
+        self.folder.events.write("refused", address=stranger.address, reason=stranger.fault.value)
+        self._say(f"psi: refused a connection from {stranger.address}: {stranger.fault.value}; still waiting")
+
+    def _say(self, line: str) -> None:
+        if self.note is not None:
+            self.note(line)
+
+    def _record(self, error: BaseException) -> None:
+        """Write why the run ended; a disk that is full must not hide the first error."""
+        message = error.message if isinstance(error, PsiError) else ""
+        with contextlib.suppress(PsiError):
+            self.folder.events.write("stopped", error=type(error).__name__, message=message)
+
+
+def _peer_certificate(agreement: Terms, side: Side) -> bytes:
+    """Return the DER of the certificate that the terms give the other side."""
+    peer = agreement.holder if side == "requester" else agreement.requester
+    return x509.load_pem_x509_certificate(peer.certificate.encode("ascii")).public_bytes(Encoding.DER)

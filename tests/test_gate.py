@@ -1,0 +1,334 @@
+"""The gate: what is rejected and why, what becomes an item, and that every row is accounted for."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import json
+import os
+import re
+import stat
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from psi import intake
+from psi.errors import GateError, MachineError
+from psi.intake.output import whole_file
+from psi.terms import ColumnRule, KeyColumn
+from tests.gate_case import KEY, RULES, Gate, make_party
+
+HEADER = b"id,tin,last,dob\n"
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path)
+
+
+def slow_gate(rows: list[tuple[str, str, str, str]]) -> tuple[list[str], list[tuple[str, str, str]]]:
+    """Return the lines of rejects.csv and the keys of the rows that remain, as the terms of these tests say."""
+    rejects, keys = [], []
+    for number, (_, tin, last, dob) in enumerate(rows, start=1):
+        faults = [
+            (name, "missing")
+            for name, value in (("tin", tin), ("last", last), ("dob", dob))
+            if not value.strip()
+        ]
+        if tin.strip() and not re.fullmatch(
+            r"\d{9}|\d{3}-\d\d-\d{4}|\d{3} \d\d \d{4}|\d\d-\d{7}|\d\d \d{7}", tin, re.ASCII
+        ):
+            faults.append(("tin", "tax-number"))
+        try:
+            if dob.strip() and datetime.date.fromisoformat(dob).isoformat() != dob:
+                faults.append(("dob", "date"))
+        except ValueError:
+            faults.append(("dob", "date"))
+        name = "".join(
+            c for c in unicodedata.normalize("NFKD", last).upper() if unicodedata.category(c)[0] in "LN"
+        )
+        if last.strip() and not name:
+            faults.append(("last", "empty-key"))
+        if faults:
+            columns, reasons = zip(*faults, strict=True)
+            rejects.append(f"{number},{';'.join(columns)},{';'.join(reasons)}")
+        else:
+            keys.append((re.sub("[^0-9]", "", tin), name, dob))
+    return rejects, keys
+
+
+def make_csv(rows: list[tuple[str, str, str, str]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
+    return HEADER + text.getvalue().encode()
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from(["1", "2"]),
+        st.sampled_from(
+            ["900010001", "900-01-0001", "90 0010002", "", " ", "12345678", "900010001 ", "\uff1900010001"]
+        ),
+        st.sampled_from(["Garcia", "GARCÍA ", "Núñez", "---", "", "\u00a0", "'", "é\n"]),
+        st.sampled_from(["1980-02-29", "1981-02-29", "1980-2-29", "", "\t", "1980-02-28"]),
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(rows=ROWS, chunk_bytes=st.sampled_from([1, 50, 1 << 20]))
+@example(rows=[("1", "", "---", "unknown")], chunk_bytes=1)
+def test_every_row_is_rejected_with_its_reasons_or_becomes_an_item_or_repeats_one(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str, str]], chunk_bytes: int
+) -> None:
+    gate = Gate(tmp_path_factory.mktemp("gate"))
+    rejects, keys = slow_gate(rows)
+    if not keys:
+        with pytest.raises(GateError, match=f"none of {len(rows)} rows passed the gate"):
+            gate.run(make_csv(rows), chunk_bytes=chunk_bytes)
+        assert gate.rejects == rejects
+        return
+    got = gate.run(make_csv(rows), chunk_bytes=chunk_bytes)
+    report, distinct = got.report, list(dict.fromkeys(keys))
+    assert gate.rejects == rejects
+    assert (report.rows, report.rejected, report.items) == (len(rows), len(rejects), len(distinct))
+    assert report.passed + report.rejected + report.collapsed == report.rows
+    assert got.items.item_of_row.tolist() == [distinct.index(key) for key in keys]
+    reasons = [set(line.split(",")[2].split(";")) for line in rejects]
+    assert report.reasons == {
+        code: sum(code in row for row in reasons)
+        for code in sorted({code for row in reasons for code in row})
+    }
+
+
+def test_reject_names_all_columns_at_fault_and_a_reason_for_each(gate: Gate) -> None:
+    content = HEADER + b"1,12,,1980-13-01\n2,900010001,Lee,1980-01-01\n3,900010001,---,1980-01-01\n"
+    report = gate.run(content).report
+    assert gate.rejects == ["1,last;tin;dob,missing;tax-number;date", "3,last,empty-key"]
+    assert report.reasons == {"date": 1, "empty-key": 1, "missing": 1, "tax-number": 1}
+    assert (report.rows, report.passed, report.rejected, report.collapsed) == (3, 1, 2, 0)
+
+
+def test_a_date_of_the_key_in_another_format_is_rejected_without_a_rule(gate: Gate) -> None:
+    content = HEADER + b"1,900010001,Lee,01/02/1980\n2,900010001,Lee,1980-01-02\n"
+    gate.run(content, party=make_party(rules=()))
+    assert gate.rejects == ["1,dob,empty-key"]
+
+
+def test_a_rule_on_a_column_that_may_be_empty_judges_the_values_that_are_there(gate: Gate) -> None:
+    party = make_party(rules=(*RULES, ColumnRule(column="id", rule="tax-number/1")))
+    gate.run(HEADER + b",900010001,Lee,1980-01-02\n7,900010001,Lee,1980-01-02\n", party=party)
+    assert gate.rejects == ["2,id,tax-number"]
+
+
+def test_report_counts_what_each_recipe_changed_in_the_rows_that_passed(gate: Gate) -> None:
+    content = HEADER + b"1,900-01-0001,LEE,1980-01-02\n2,900010001,Lee,1980-01-02\n3,1-2-3,Lee,1980-01-02\n"
+    document = gate.run(content).report.document()
+    assert document == {
+        "schema": "psi/gate/1",
+        "file": "requests.csv",
+        "rows": 3,
+        "passed": 1,
+        "rejected": 1,
+        "collapsed": 1,
+        "items": 1,
+        "reasons": {"tax-number": 1},
+        "recipes": [
+            {"column": "tin", "recipe": "digits/1", "changed": 1},
+            {"column": "last", "recipe": "nfkd-upper-alnum/1", "changed": 1},
+            {"column": "dob", "recipe": "date-iso/1", "changed": 0},
+        ],
+    }
+    assert json.loads(json.dumps(document)) == document
+
+
+def test_both_sides_get_the_same_items_from_their_own_columns_and_formats(gate: Gate, tmp_path: Path) -> None:
+    ours = gate.run(HEADER + b"1,900-01-0001,O'Brien,1980-01-02\n")
+    theirs = tmp_path / "records.csv"
+    theirs.write_bytes(b"born;surname;number\n01/02/1980;OBRIEN;900010001\n")
+    holder = intake.read(
+        theirs,
+        party=make_party(required=("number", "surname", "born"), rules=(), delimiter=";"),
+        side="holder",
+        key=KEY,
+        rejects=tmp_path / "rejects.csv",
+    )
+    assert ours.items.digests.tobytes() == holder.items.digests.tobytes()
+
+
+def test_when_no_row_passes_the_rejects_stay_and_the_counts_are_told(gate: Gate) -> None:
+    with pytest.raises(
+        GateError, match=r"none of 2 rows passed the gate \(missing 1, tax-number 1\)"
+    ) as caught:
+        gate.run(HEADER + b"1,12,Lee,1980-01-02\n2,900010001,,1980-01-02\n")
+    assert "rejects.csv" in str(caught.value.hint)
+    assert len(gate.rejects) == 2
+
+
+def test_a_file_that_is_not_sound_leaves_no_rejects(gate: Gate, tmp_path: Path) -> None:
+    with pytest.raises(GateError, match="row 2 has 2 fields"):
+        gate.run(HEADER + b"1,12,Lee,1980-01-02\n2,3\n", chunk_bytes=4)
+    assert [path.name for path in tmp_path.iterdir()] == ["requests.csv"]
+
+
+def test_column_that_the_terms_name_and_the_file_lacks_is_refused(gate: Gate) -> None:
+    with pytest.raises(GateError, match="no column 'case_number' among its 4"):
+        gate.run(HEADER + b"1,900010001,Lee,1980-01-02\n", party=make_party(required=("case_number",)))
+
+
+def test_progress_ends_at_the_size_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "requests.csv"
+    path.write_bytes(HEADER + b"1,900010001,Lee,1980-01-02\n" * 100)
+    seen: list[tuple[int, int]] = []
+    intake.read(
+        path,
+        party=make_party(),
+        side="requester",
+        key=KEY,
+        rejects=tmp_path / "rejects.csv",
+        chunk_bytes=500,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert seen == sorted(seen)
+    assert len(seen) > 3
+    assert seen[-1] == (path.stat().st_size, path.stat().st_size)
+
+
+def test_rejects_are_for_their_owner_alone(gate: Gate, tmp_path: Path) -> None:
+    gate.run(HEADER + b"1,900010001,Lee,1980-01-02\n2,,Lee,1980-01-02\n")
+    assert stat.S_IMODE((tmp_path / "rejects.csv").stat().st_mode) == 0o600
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rejects.csv", "requests.csv"]
+
+
+def test_full_disk_is_the_machines_fault_and_leaves_nothing(tmp_path: Path) -> None:
+    with (
+        pytest.raises(MachineError, match="cannot write out: no space left on device"),
+        whole_file(tmp_path / "out") as stream,
+    ):
+        stream.write(b"x")
+        raise OSError(28, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full is needed")
+def test_disk_that_fills_while_rejects_are_written_is_the_machines_fault(
+    gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import builtins
+
+    real = builtins.open
+
+    def full(path: object, *arguments: object, **options: object) -> object:
+        if str(path).endswith(".part"):
+            return real("/dev/full", "wb")
+        return real(path, *arguments, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr("psi.intake.output.open", full, raising=False)
+    with pytest.raises(MachineError, match="no space left on device"):
+        gate.run(HEADER + b"1,,Lee,1980-01-02\n2,900010001,Lee,1980-01-02\n")
+    assert not (tmp_path / "rejects.csv").exists()
+
+
+def test_folder_that_cannot_be_written_to_is_the_machines_fault(tmp_path: Path) -> None:
+    with (
+        pytest.raises(MachineError, match="cannot write out: no such file or directory"),
+        whole_file(tmp_path / "no" / "out"),
+    ):
+        pass
+
+
+def parquet(gate: Gate, frame: pl.DataFrame, **options: object) -> intake.Intake:
+    path = gate.folder / "requests.parquet"
+    frame.write_parquet(path)
+    return gate.run(path, **options)  # type: ignore[arg-type]
+
+
+FRAME = pl.DataFrame(
+    {
+        "id": [1.5, 2.5, 3.5, None],
+        "tin": ["900-01-0001", "900010002", None, "900010001"],
+        "last": ["Lee", "Núñez", "Kim", "LEE"],
+        "dob": ["1980-02-29", "1980-13-01", "1980-02-28", "1980-02-29"],
+    }
+)
+
+
+def test_parquet_goes_through_the_same_gate(gate: Gate) -> None:
+    got = parquet(gate, FRAME)
+    assert gate.rejects == ["2,dob,date", "3,tin,missing"]
+    assert (got.report.rows, got.report.passed, got.report.rejected, got.report.collapsed) == (4, 1, 2, 1)
+    text = gate.run(HEADER + b"1,900010001,LEE,1980-02-29\n")
+    assert got.items.digests.tobytes() == text.items.digests.tobytes()
+
+
+def test_dates_of_parquet_take_the_format_of_the_terms(gate: Gate) -> None:
+    dates = FRAME.with_columns(
+        dob=pl.Series([datetime.date(1980, 2, 29), None, datetime.date(1980, 2, 28), None])
+    )
+    american = KeyColumn(
+        name="dob",
+        requester="dob",
+        holder="b",
+        recipe="date-iso/1",
+        requester_format="%m/%d/%Y",
+        holder_format="%Y%m%d",
+    )
+    got = parquet(gate, dates, key=(*KEY[:2], american), party=make_party(rules=RULES[:1]))
+    assert gate.rejects == ["2,dob,missing", "3,tin,missing", "4,dob,missing"]
+    assert got.report.recipes[2].changed == 1
+
+
+@pytest.mark.parametrize("kind", [pl.Int32, pl.UInt64, pl.Categorical, pl.Enum(["900010001", "12345678"])])
+def test_whole_numbers_and_categories_of_parquet_are_their_text(gate: Gate, kind: pl.DataType) -> None:
+    numbers = pl.Series("tin", ["900010001", "12345678"]).cast(kind)
+    parquet(gate, pl.DataFrame({"tin": numbers, "last": ["Lee", "Lee"], "dob": ["1980-02-29"] * 2}))
+    assert gate.rejects == ["2,tin,tax-number"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1.5], [True], [b"x"], [datetime.datetime(1980, 1, 1)], [["x"]]],
+    ids=["number with a point", "truth value", "bytes", "time", "list"],
+)
+def test_other_types_of_parquet_are_refused(gate: Gate, values: list[object]) -> None:
+    with pytest.raises(
+        GateError, match=r"requests.parquet: column 2 \('tin'\) is neither text, date nor whole number"
+    ):
+        parquet(gate, pl.DataFrame({"last": ["Lee"], "tin": values, "dob": ["1980-02-29"]}))
+
+
+def test_broken_parquet_is_refused_without_a_word_of_the_table_library(gate: Gate, tmp_path: Path) -> None:
+    path = tmp_path / "requests.parquet"
+    FRAME.write_parquet(path)
+    whole = path.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    for content in (b"PAR1", whole[:-9], b"PAR1" + b"\xff" * (footer - 4) + whole[footer:]):
+        path.write_bytes(content)
+        with pytest.raises(GateError, match="not a sound Parquet file"):
+            gate.run(path)
+
+
+def test_parquet_without_rows_or_column_is_refused(gate: Gate) -> None:
+    with pytest.raises(GateError, match="columns and no rows"):
+        parquet(gate, FRAME.clear())
+    with pytest.raises(GateError, match="no column 'dob' among its 3"):
+        parquet(gate, FRAME.drop("dob"))
+
+
+def test_parquet_in_many_batches_is_the_file(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("psi.intake.parquet.BATCH_ROWS", 7)
+    names = [f"L{n:04}" if n % 10 else "" for n in range(1000)]
+    frame = pl.DataFrame({"tin": ["900010001"] * 1000, "last": names, "dob": ["1980-02-29"] * 1000})
+    path = gate.folder / "requests.parquet"
+    frame.write_parquet(path, row_group_size=64)
+    got = gate.run(path)
+    assert [int(line.split(",")[0]) for line in gate.rejects] == list(range(1, 1000, 10))
+    assert got.items.rows.tolist() == [n for n in range(1000) if n % 10]
+    assert got.items.item_of_row.tolist() == np.arange(900).tolist()
