@@ -25,7 +25,7 @@ impl Steps {
     fn time<T>(&mut self, step: &'static str, work: impl FnOnce() -> T) -> T {
         let start = cpu_time();
         let result = work();
-        self.add(step, cpu_time() - start);
+        self.add(step, cpu_time().saturating_sub(start));
         result
     }
 
@@ -91,9 +91,9 @@ fn main() {
     for _ in 0..REPEAT {
         pool.install(|| {
             if malicious {
-                run::<Gf128>(backend, sizes, &mut steps)
+                run::<Gf128>(backend, sizes, &mut steps);
             } else {
-                run::<Gf64>(backend, sizes, &mut steps)
+                run::<Gf64>(backend, sizes, &mut steps);
             }
         });
     }

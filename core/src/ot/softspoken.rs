@@ -85,13 +85,17 @@ impl Extension<'_> {
             .collect();
         let bits = std::mem::take(&mut groups[0].2.sum);
         message.reserve(self.message_bytes());
-        groups.iter().for_each(|(corrections, ..)| message.extend_from_slice(corrections));
+        for (corrections, ..) in &groups {
+            message.extend_from_slice(corrections);
+        }
         for (.., columns) in &groups[1..] {
             message.extend(columns.sum.iter().zip(&bits).flat_map(|(sum, bits)| (sum ^ bits).to_le_bytes()));
         }
         let columns: Vec<&[u128]> = groups.iter().flat_map(|(.., columns)| columns.iter()).collect();
         if self.malicious {
-            groups.iter().for_each(|(_, check, _)| message.extend_from_slice(check));
+            for (_, check, _) in &groups {
+                message.extend_from_slice(check);
+            }
             let hash = LinearHash::new(self.backend, self.sid, message, self.count / CHUNK);
             message.extend_from_slice(&hash.hash(&bits).to_le_bytes());
             let hashes = columns.iter().map(|column| hash.hash(column));
@@ -246,6 +250,7 @@ fn leaf_values(cipher: &FixedKey, leaves: &mut [u128; LEAVES]) -> Zeroizing<Vec<
 }
 
 /// Puts into the place of the missing leaf what the sum of all check values leaves for it, in constant time.
+#[allow(clippy::cast_possible_truncation)] // a leaf number
 fn complete(values: &mut [[u128; 2]], missing: u128, sum: &[u8]) {
     let mut rest: Vec<u128> = blocks(sum).collect();
     let masks: Vec<u128> = (0..values.len())

@@ -1,5 +1,7 @@
 //! Trees of which one party lacks one leaf: Goldreich, Goldwasser and Micali (silent-vole.md, 6).
 
+#![allow(clippy::missing_panics_doc)] // another length is a fault of ours
+
 use zeroize::Zeroize;
 
 use crate::backend::Backend;

@@ -3,12 +3,12 @@
 /// Multiplies an element of F by the `x` of V: of GF(2^128), or of both halves GF(2^64).
 fn times_x(element: u128, value_bits: usize) -> u128 {
     if value_bits == 128 {
-        element << 1 ^ 0x87 & (element >> 127).wrapping_neg()
+        (element << 1) ^ (0x87 & (element >> 127).wrapping_neg())
     } else {
         const TOPS: u128 = 1 << 127 | 1 << 63;
         let tops = element & TOPS;
         // A top bit is worth 0x1b at the bottom of its half.
-        (element & !TOPS) << 1 ^ (tops >> 63) * 0x1b
+        ((element & !TOPS) << 1) ^ ((tops >> 63) * 0x1b)
     }
 }
 

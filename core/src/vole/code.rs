@@ -2,10 +2,12 @@
 //!
 //! After Raghuraman, Rindal and Tanguy (CRYPTO 2023). The code is public; what it compresses is secret.
 
+#![allow(clippy::missing_panics_doc)] // another length is a fault of ours
+
 use rayon::prelude::*;
 
 use crate::backend::Backend;
-use crate::backend::convolution::{BLOCK, Matrices};
+use crate::backend::convolution::Matrices;
 use crate::backend::memory::advise_huge_pages;
 use crate::fixed_key::FixedKey;
 use crate::okvs::Value;
@@ -57,7 +59,7 @@ impl Code {
                 #[allow(clippy::cast_possible_truncation)] // a half of the word; a tap is below 2^29
                 {
                     let word = (words[place / 2] >> (32 * (place % 2))) as u32;
-                    *tap = (start + (u64::from(word) * length >> 32)) as u32;
+                    *tap = (start + ((u64::from(word) * length) >> 32)) as u32;
                 }
             }
         });
@@ -98,7 +100,7 @@ impl Code {
 /// Returns the public stream of one use as 64-bit words: AES in counter mode.
 #[allow(clippy::cast_possible_truncation)] // outputs fit 32 bits; halves of a block
 fn stream(backend: Backend, seed: &[u8; 32], outputs: usize, usage: u8, words: usize) -> Vec<u64> {
-    const CHUNK: usize = 1 << 12;
+    const CHUNK: usize = 1 << 11;
     let key = derive("psi/1 lpn code", &[seed, &(outputs as u32).to_le_bytes(), &[usage]]);
     let cipher = FixedKey::new(backend, key);
     let mut stream = vec![0; words];
@@ -113,12 +115,6 @@ fn stream(backend: Backend, seed: &[u8; 32], outputs: usize, usage: u8, words: u
         }
     });
     stream
-}
-
-/// Returns the least number of outputs: the window of the passes.
-#[must_use]
-pub const fn least_outputs() -> usize {
-    3 * BLOCK
 }
 
 #[cfg(test)]

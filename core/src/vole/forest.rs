@@ -124,7 +124,7 @@ impl Forest {
     /// Makes the trees of a batch from the sender's message: noise into `a_head` and the first lane of `tail`, the
     /// receiver's leaves into `c_head` and the second lane. Everything is zero before. Returns for each tree the position of
     /// its noise and, with a check, the sum of its leaves.
-    #[allow(clippy::too_many_arguments)] // two halves of two vectors
+    #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)] // two halves of two vectors
     pub fn harvest<V: Value>(
         &self,
         batch: Batch,

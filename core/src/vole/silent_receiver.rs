@@ -7,9 +7,10 @@ use super::base::{bits, pack};
 use super::check::Check;
 use super::code::Code;
 use super::forest::{BaseValue, Cots, Forest};
-use super::silent_sender::{huge, huge_zeros};
+use super::silent_sender::{huge_cells, huge_zeros};
 use super::sizes::{Batch, SACRIFICE_BITS, Sizes};
 use crate::backend::Backend;
+use crate::backend::memory::advise_huge_pages;
 use crate::error::CoreError;
 use crate::okvs::Value;
 use crate::ot::base;
@@ -67,6 +68,7 @@ struct Seeded<V: Value> {
 impl<V: Value> SilentReceiver<V> {
     /// Draws the code, the challenge and the randomness of the base OTs. `sizes` has the width of V.
     #[must_use]
+    #[allow(clippy::missing_panics_doc)] // other sizes are a fault of ours
     pub fn new(backend: Backend, sizes: Sizes, sid: [u8; SID_BYTES], randomness: &Randomness) -> Self {
         assert_eq!(sizes.value_bits, 8 * V::BYTES, "the field of A is the one of the sizes");
         let mut code_seed = [0; 32];
@@ -110,7 +112,7 @@ impl<V: Value> SilentReceiver<V> {
             base: Zeroizing::new(base),
             code: Code::new(self.backend, &self.code_seed, first.outputs()),
             harvested: 0,
-            tail: Zeroizing::new(huge_zeros(first.outputs())),
+            tail: Zeroizing::new(huge_cells(first.outputs())),
             pending: None,
             next_cot: values + if malicious { SACRIFICE_BITS } else { 0 },
             check,
@@ -120,8 +122,8 @@ impl<V: Value> SilentReceiver<V> {
                 Zeroizing::new(vec![V::default(); bootstrap_outputs]),
                 Zeroizing::new(vec![0; bootstrap_outputs]),
             ),
-            a: Zeroizing::new(huge(outputs)),
-            c: Zeroizing::new(huge(outputs)),
+            a: Zeroizing::new(huge_defaults(outputs)),
+            c: Zeroizing::new(huge_zeros(outputs)),
             cots,
         });
         Ok(message)
@@ -244,6 +246,14 @@ impl<V: Value> SilentReceiver<V> {
     }
 }
 
+/// Returns a list of zeros on huge pages.
+fn huge_defaults<V: Value>(count: usize) -> Vec<V> {
+    let mut list = Vec::with_capacity(count);
+    advise_huge_pages(list.spare_capacity_mut());
+    list.resize(count, V::default());
+    list
+}
+
 impl<V: Value> Seeded<V> {
     /// Compresses the leaves of the batch before, which the sender does not wait for.
     fn settle(&mut self, backend: Backend, code_seed: &[u8; 32], sizes: &Sizes) {
@@ -255,7 +265,7 @@ impl<V: Value> Seeded<V> {
                 self.code.add_taps_to_both(&self.tail, a, c);
                 self.base = Zeroizing::new(a.iter().zip(&**c).map(|(a, c)| (a.to_block(), *c)).collect());
                 self.code = Code::new(backend, code_seed, sizes.batch.outputs());
-                self.tail = Zeroizing::new(huge_zeros(sizes.batch.outputs()));
+                self.tail = Zeroizing::new(huge_cells(sizes.batch.outputs()));
             }
             Some(main) => {
                 let place = main * batch.outputs()..(main + 1) * batch.outputs();

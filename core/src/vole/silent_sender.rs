@@ -104,11 +104,11 @@ impl SilentSender {
             sacrificed,
             code: Code::new(self.backend, &code_seed, first.outputs()),
             planted: 0,
-            tail: Zeroizing::new(huge_zeros(first.outputs())),
+            tail: Zeroizing::new(huge_cells(first.outputs())),
             pending: None,
             next_cot: values + sacrifice,
             bootstrap_outputs: Zeroizing::new(vec![0; self.sizes.bootstrap.map_or(0, Batch::outputs)]),
-            b: Zeroizing::new(huge(self.sizes.batches * self.sizes.batch.outputs())),
+            b: Zeroizing::new(huge_zeros(self.sizes.batches * self.sizes.batch.outputs())),
         });
         Ok(())
     }
@@ -192,7 +192,7 @@ impl Seeded {
             None => {
                 self.code.add_taps(&self.tail, &mut self.bootstrap_outputs);
                 self.code = Code::new(backend, &self.code_seed, sizes.batch.outputs());
-                self.tail = Zeroizing::new(huge_zeros(sizes.batch.outputs()));
+                self.tail = Zeroizing::new(huge_cells(sizes.batch.outputs()));
             }
             Some(main) => {
                 self.code.add_taps(&self.tail, &mut self.b[main * batch.outputs()..][..batch.outputs()]);
@@ -201,17 +201,16 @@ impl Seeded {
     }
 }
 
-/// Returns a list of defaults on huge pages, which random access needs.
-pub(super) fn huge<T: Clone + Default>(count: usize) -> Vec<T> {
-    let mut list = Vec::with_capacity(count);
-    advise_huge_pages(list.spare_capacity_mut());
-    list.resize(count, T::default());
+/// Returns a list of zeros on huge pages, which the system zeroes at the first touch.
+pub(super) fn huge_cells<const LANES: usize>(count: usize) -> Vec<[u128; LANES]> {
+    let mut list = vec![[0; LANES]; count];
+    advise_huge_pages(&mut list);
     list
 }
 
-/// Returns a list of zeros on huge pages that the system zeroes when they are first touched.
-pub(super) fn huge_zeros<const LANES: usize>(count: usize) -> Vec<[u128; LANES]> {
-    let mut list = vec![[0; LANES]; count];
+/// Returns a list of zeros on huge pages, which the system zeroes at the first touch.
+pub(super) fn huge_zeros(count: usize) -> Vec<u128> {
+    let mut list = vec![0; count];
     advise_huge_pages(&mut list);
     list
 }

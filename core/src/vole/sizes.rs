@@ -162,6 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::cast_precision_loss)] // numbers below 2^30
     fn a_batch_has_the_noise_that_both_rules_ask_for() {
         // log2(4/3) = 0.41503..., so that 0.415 errs on the safe side.
         assert!((4.0_f64 / 3.0).log2() > 0.415);

@@ -4,7 +4,7 @@
 //! `r`. A matrix acts on every byte alike: as two tables of sixteen bytes, one for each half of the byte.
 
 #![allow(unsafe_code)] // each block has its reason; that the instructions exist is shown by `Avx2`
-#![allow(clippy::wildcard_imports)] // intrinsics
+#![allow(clippy::wildcard_imports, clippy::cast_ptr_alignment)] // intrinsics; no access needs alignment
 
 use core::arch::x86_64::*;
 

@@ -5,7 +5,7 @@
 //! at the place of the byte. With powers of two for `x` it transposes `A`.
 
 #![allow(unsafe_code)] // each block has its reason; that the instructions exist is shown by `Avx512`
-#![allow(clippy::wildcard_imports)] // intrinsics
+#![allow(clippy::wildcard_imports, clippy::cast_ptr_alignment)] // intrinsics; no access needs alignment
 
 use core::arch::x86_64::*;
 

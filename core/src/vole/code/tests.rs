@@ -186,6 +186,7 @@ fn few_rows_at_512_outputs_weigh_no_less_than_in_the_bit_form() {
     few_rows(512, 8);
 }
 
+#[allow(clippy::cast_precision_loss)] // numbers below 2^13
 fn few_rows(outputs: usize, triples: usize) {
     let code = Code::new(Backend::Portable, &SEED, outputs);
     let block = least_weight_of_few(&rows(&code, outputs), triples);
