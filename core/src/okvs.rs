@@ -33,4 +33,6 @@ pub use triangulate::Triangulated;
 pub use value::Value;
 
 #[cfg(test)]
+mod rates;
+#[cfg(test)]
 mod tests;

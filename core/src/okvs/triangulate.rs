@@ -100,7 +100,7 @@ impl Triangulated {
 
 /// The memory of one thread. Wiped when dropped.
 #[derive(ZeroizeOnDrop)]
-struct Scratch {
+pub(super) struct Scratch {
     cells: Box<[u64; CELLS]>,
     queue: Box<[u16; CELLS]>,
     head: usize,
@@ -108,7 +108,7 @@ struct Scratch {
 }
 
 impl Scratch {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         #[allow(clippy::unwrap_used)] // the lengths are those of the arrays
         Self {
             cells: vec![0; CELLS].into_boxed_slice().try_into().unwrap(),
@@ -119,7 +119,7 @@ impl Scratch {
     }
 
     /// Finds the order of one bin; `pivots` has a place for each item.
-    fn order<K: Key>(
+    pub(super) fn order<K: Key>(
         &mut self,
         hash: &RowHash,
         items: &[K],
@@ -150,6 +150,14 @@ impl Scratch {
         }
         rows.zeroize();
         leftover::solve(hash, items, &pivots[..taken], gaps).map(Some)
+    }
+
+    /// Returns how many rows of a bin peeling leaves.
+    #[cfg(test)]
+    pub(super) fn leftover_rows<K: Key>(&mut self, hash: &RowHash, items: &[K], pivots: &mut [u64]) -> usize {
+        self.fill_cells(hash, items);
+        self.fill_queue(hash.parameters().part, items.len())
+            .map_or(items.len(), |()| items.len() - self.peel(pivots, 0))
     }
 
     /// Adds the row of every item to its columns.
