@@ -58,6 +58,7 @@ struct Seeded<V: Value> {
     pending: Option<Batch>,
     next_cot: usize,
     check: Option<Check>,
+    challenged: bool,
     challenge: Option<[u8; CHALLENGE_BYTES]>,
     verified: bool,
     bootstrap_outputs: (Zeroizing<Vec<V>>, Zeroizing<Vec<u128>>),
@@ -116,6 +117,7 @@ impl<V: Value> SilentReceiver<V> {
             pending: None,
             next_cot: values + if malicious { SACRIFICE_BITS } else { 0 },
             check,
+            challenged: false,
             challenge: None,
             verified: !malicious,
             bootstrap_outputs: (
@@ -192,11 +194,14 @@ impl<V: Value> SilentReceiver<V> {
     ///
     /// # Errors
     ///
-    /// [`CoreError::NotFinished`] before that, and in the semi-honest suite, which has none.
+    /// [`CoreError::NotFinished`] before that, for a second one, and in the semi-honest suite, which has none.
     pub fn challenge(&mut self) -> Result<[u8; CHALLENGE_BYTES], CoreError> {
         let messages = self.sizes.messages();
         let seeded = self.seeded.as_mut().filter(|seeded| seeded.harvested == messages);
         let seeded = seeded.ok_or(CoreError::NotFinished)?;
+        if std::mem::replace(&mut seeded.challenged, true) {
+            return Err(CoreError::NotFinished);
+        }
         let challenge = seeded.check.as_ref().ok_or(CoreError::NotFinished)?.challenge();
         seeded.challenge = Some(challenge);
         Ok(challenge)
@@ -207,15 +212,16 @@ impl<V: Value> SilentReceiver<V> {
     /// # Errors
     ///
     /// [`CoreError::ChunkBytes`]; [`CoreError::FailedCheck`] if the sender cheated; [`CoreError::UnexpectedFrame`] before
-    /// the challenge.
+    /// the challenge, and for a second one.
     pub fn verify(&mut self, proof: &[u8]) -> Result<(), CoreError> {
         let unexpected = CoreError::UnexpectedFrame { frame: "proof", received: 0, allowed: 0 };
         let seeded = self.seeded.as_mut().ok_or(unexpected.clone())?;
-        let (Some(challenge), Some(check)) = (&seeded.challenge, &seeded.check) else { return Err(unexpected) };
+        let (Some(challenge), Some(check)) = (seeded.challenge, &seeded.check) else { return Err(unexpected) };
         if proof.len() != PROOF_BYTES {
             return Err(CoreError::ChunkBytes { frame: "proof", bytes: proof.len(), expected: PROOF_BYTES });
         }
-        if !bool::from(check.proof(&self.sid, challenge, 0).ct_eq(proof)) {
+        seeded.challenge = None; // one proof is tried
+        if !bool::from(check.proof(&self.sid, &challenge, 0).ct_eq(proof)) {
             return Err(CoreError::FailedCheck { check: "the correlation" });
         }
         seeded.verified = true;

@@ -32,6 +32,8 @@ pub struct SilentSender {
     sid: [u8; SID_BYTES],
     delta: Zeroizing<u128>,
     chooser: Chooser,
+    /// One extension is tried: each failed one would tell the receiver something about delta.
+    attempted: bool,
     seeded: Option<Seeded>,
 }
 
@@ -49,6 +51,7 @@ struct Seeded {
     tail: Zeroizing<Vec<[u128; 1]>>,
     pending: Option<Batch>,
     next_cot: usize,
+    proved: bool,
     bootstrap_outputs: Zeroizing<Vec<u128>>,
     b: Zeroizing<Vec<u128>>,
 }
@@ -61,7 +64,7 @@ impl SilentSender {
         randomness.stream("vole sender delta").fill(&mut *bytes);
         let delta = Zeroizing::new(u128::from_le_bytes(*bytes));
         let chooser = Chooser::new(&mut randomness.stream("vole sender base ot"), &sid, !*delta);
-        Self { backend, sizes, sid, delta, chooser, seeded: None }
+        Self { backend, sizes, sid, delta, chooser, attempted: false, seeded: None }
     }
 
     /// Returns message 1, `choice`.
@@ -75,16 +78,17 @@ impl SilentSender {
     /// # Errors
     ///
     /// [`CoreError::ChunkBytes`], [`CoreError::NotCanonical`], [`CoreError::Identity`]; [`CoreError::FailedCheck`] if the
-    /// receiver cheated; [`CoreError::UnexpectedFrame`] for a second one.
+    /// receiver cheated; [`CoreError::UnexpectedFrame`] for a second one, also after a refused one.
     pub fn extension(&mut self, message: &[u8]) -> Result<(), CoreError> {
         let (count, malicious) = (self.sizes.padded(), self.sizes.malicious);
         let expected = PREFIX_BYTES + softspoken::message_bytes(count, malicious);
-        if self.seeded.is_some() {
+        if self.attempted {
             return Err(CoreError::UnexpectedFrame { frame: "extension", received: 1, allowed: 1 });
         }
         if message.len() != expected {
             return Err(CoreError::ChunkBytes { frame: "extension", bytes: message.len(), expected });
         }
+        self.attempted = true;
         let (halves, _) = message.as_chunks::<ELEMENT_BYTES>();
         let base_keys = self.chooser.keys(&self.sid, &halves[0])?;
         let extension = Extension { backend: self.backend, sid: &self.sid, count, malicious };
@@ -107,6 +111,7 @@ impl SilentSender {
             tail: Zeroizing::new(huge_cells(first.outputs())),
             pending: None,
             next_cot: values + sacrifice,
+            proved: false,
             bootstrap_outputs: Zeroizing::new(vec![0; self.sizes.bootstrap.map_or(0, Batch::outputs)]),
             b: Zeroizing::new(huge_zeros(self.sizes.batches * self.sizes.batch.outputs())),
         });
@@ -145,15 +150,20 @@ impl SilentSender {
     ///
     /// # Errors
     ///
-    /// [`CoreError::ChunkBytes`]; [`CoreError::NotFinished`] before all trees are made.
+    /// [`CoreError::ChunkBytes`]; [`CoreError::NotFinished`] before all trees are made; [`CoreError::UnexpectedFrame`] for a
+    /// second one.
     pub fn proof(&mut self, challenge: &[u8]) -> Result<[u8; 32], CoreError> {
         let challenge: &[u8; CHALLENGE_BYTES] = challenge.try_into().map_err(|_| CoreError::ChunkBytes {
             frame: "challenge",
             bytes: challenge.len(),
             expected: CHALLENGE_BYTES,
         })?;
-        let seeded = self.seeded.as_ref().filter(|seeded| seeded.planted == self.sizes.messages());
-        let seeded = seeded.ok_or(CoreError::NotFinished)?;
+        let planted = self.sizes.messages();
+        let seeded =
+            self.seeded.as_mut().filter(|seeded| seeded.planted == planted).ok_or(CoreError::NotFinished)?;
+        if std::mem::replace(&mut seeded.proved, true) {
+            return Err(CoreError::UnexpectedFrame { frame: "challenge", received: 1, allowed: 1 });
+        }
         let [chi, noise] = [0, 16].map(|at| u128::from_le_bytes(std::array::from_fn(|i| challenge[at + i])));
         let mut check = Check::new(self.backend, &self.sizes, chi, [0, *seeded.sacrificed]);
         let mut first = self.sizes.path_start() + SACRIFICE_BITS;

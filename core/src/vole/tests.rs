@@ -168,19 +168,28 @@ fn a_wrong_level_sum_trips_the_check_unless_the_position_hides_it() {
 }
 
 #[test]
-fn a_wrong_proof_is_refused() {
+fn each_check_is_tried_once() {
+    let (mut receiver, mut sender) = pair::<Gf128>(best(), small(128, true, 1));
+    let extension = receiver.extension(sender.choice()).unwrap();
+    let mut forged = extension.clone();
+    forged[70] ^= 1;
+    assert!(matches!(sender.extension(&forged), Err(CoreError::FailedCheck { .. })));
+    let again = sender.extension(&extension);
+    assert!(matches!(again, Err(CoreError::UnexpectedFrame { frame: "extension", .. })), "a second try at delta");
+
     let (mut receiver, mut sender) = pair::<Gf128>(best(), small(128, true, 1));
     let extension = receiver.extension(sender.choice()).unwrap();
     sender.extension(&extension).unwrap();
     receiver.trees(&sender.trees().unwrap().unwrap()).unwrap();
     let challenge = receiver.challenge().unwrap();
+    assert_eq!(receiver.challenge().err(), Some(CoreError::NotFinished));
     let proof = sender.proof(&challenge).unwrap();
-    let mut other = challenge;
-    other[20] ^= 1;
-    for wrong in [[0; 32], sender.proof(&other).unwrap()] {
-        assert_eq!(receiver.verify(&wrong), Err(CoreError::FailedCheck { check: "the correlation" }));
-    }
-    assert_eq!(receiver.verify(&proof), Ok(()));
+    assert!(matches!(sender.proof(&challenge), Err(CoreError::UnexpectedFrame { frame: "challenge", .. })));
+    let mut wrong = proof;
+    wrong[31] ^= 0x80;
+    assert_eq!(receiver.verify(&wrong), Err(CoreError::FailedCheck { check: "the correlation" }));
+    assert!(matches!(receiver.verify(&proof), Err(CoreError::UnexpectedFrame { frame: "proof", .. })));
+    assert_eq!(receiver.finish().err(), Some(CoreError::NotFinished));
 }
 
 #[test]
