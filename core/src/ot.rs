@@ -8,6 +8,8 @@ pub mod softspoken;
 mod subspace;
 pub mod tree;
 
+use zeroize::Zeroize;
+
 use crate::backend::Backend;
 use crate::fixed_key::FixedKey;
 use crate::params::SID_BYTES;
@@ -45,20 +47,22 @@ impl KeyHash {
         Self { cipher: session_cipher(backend, "psi/1 cot key", sid) }
     }
 
-    /// Replaces the blocks of the OTs `first`, `first + 1`, ... by keys.
-    pub fn hash(&self, first: usize, values: &mut [u128]) {
-        let mut inner = [0; 64];
-        for (chunk, values) in values.chunks_mut(inner.len()).enumerate() {
-            self.cipher.encrypt_blocks(values);
+    /// Replaces the blocks of the OTs `first`, `first + 1`, ... by keys; each OT has `N` of them.
+    pub fn hash<const N: usize>(&self, first: usize, values: &mut [[u128; N]]) {
+        const CHUNK: usize = 32;
+        let mut inner = [[0; N]; CHUNK];
+        for (chunk, values) in values.chunks_mut(CHUNK).enumerate() {
+            self.cipher.encrypt_blocks(values.as_flattened_mut());
             let inner = &mut inner[..values.len()];
-            for (i, (inner, value)) in inner.iter_mut().zip(&*values).enumerate() {
-                *inner = value ^ (first + 64 * chunk + i) as u128;
+            for (i, (inner, values)) in inner.iter_mut().zip(&*values).enumerate() {
+                *inner = values.map(|value| value ^ (first + CHUNK * chunk + i) as u128);
             }
-            self.cipher.encrypt_blocks(inner);
-            for (value, inner) in values.iter_mut().zip(inner) {
-                *value ^= *inner;
+            self.cipher.encrypt_blocks(inner.as_flattened_mut());
+            for (value, inner) in values.as_flattened_mut().iter_mut().zip(inner.as_flattened()) {
+                *value ^= inner;
             }
         }
+        inner.as_flattened_mut().zeroize();
     }
 }
 

@@ -29,7 +29,6 @@ macro_rules! block_kernels {
         round: $round:ident, last_round: $last_round:ident $(,)?
     ) => {
         const LANES: usize = $lanes;
-        const AES_BATCH: usize = 8 * LANES;
 
         #[inline]
         #[target_feature(enable = $features)]
@@ -72,9 +71,11 @@ macro_rules! block_kernels {
 
         #[inline]
         #[target_feature(enable = $features)]
-        fn aes_batch<const HASH: bool>(keys: &[$vector; 11], blocks: &mut [u128; AES_BATCH]) {
-            let (blocks, _) = blocks.as_chunks_mut::<LANES>();
-            let mut states = [keys[0]; 8];
+        fn aes_vectors<const HASH: bool, const COUNT: usize>(
+            keys: &[$vector; 11],
+            blocks: &mut [[u128; LANES]; COUNT],
+        ) {
+            let mut states = [keys[0]; COUNT];
             for (state, block) in states.iter_mut().zip(&*blocks) {
                 *state = $xor(*state, load(block));
             }
@@ -95,15 +96,28 @@ macro_rules! block_kernels {
             for (key, round_key) in keys.iter_mut().zip(round_keys) {
                 *key = broadcast(*round_key);
             }
-            let (batches, rest) = blocks.as_chunks_mut::<AES_BATCH>();
-            for batch in batches {
-                aes_batch::<HASH>(&keys, batch);
+            let (vectors, rest) = blocks.as_chunks_mut::<LANES>();
+            // Eight vectors fill the pipeline; the small levels of a tree are four, two and one.
+            let (eights, vectors) = vectors.as_chunks_mut::<8>();
+            let (fours, vectors) = vectors.as_chunks_mut::<4>();
+            let (twos, ones) = vectors.as_chunks_mut::<2>();
+            for vectors in eights {
+                aes_vectors::<HASH, 8>(&keys, vectors);
+            }
+            for vectors in fours {
+                aes_vectors::<HASH, 4>(&keys, vectors);
+            }
+            for vectors in twos {
+                aes_vectors::<HASH, 2>(&keys, vectors);
+            }
+            for vector in ones {
+                aes_vectors::<HASH, 1>(&keys, std::array::from_mut(vector));
             }
             if !rest.is_empty() {
-                let mut batch = [0; AES_BATCH];
-                batch[..rest.len()].copy_from_slice(rest);
-                aes_batch::<HASH>(&keys, &mut batch);
-                rest.copy_from_slice(&batch[..rest.len()]);
+                let mut vector = [[0; LANES]];
+                vector[0][..rest.len()].copy_from_slice(rest);
+                aes_vectors::<HASH, 1>(&keys, &mut vector);
+                rest.copy_from_slice(&vector[0][..rest.len()]);
             }
         }
 

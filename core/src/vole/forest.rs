@@ -34,13 +34,12 @@ impl Forest {
 
     /// Makes both keys of each level of a tree of the sender from its blocks `K_j`, of which the first has number `first`.
     fn keys(&self, delta: u128, cots: &[u128], first: usize) -> Zeroizing<[[u128; 2]; MAX_DEPTH]> {
-        let mut sides = Zeroizing::new([[0; MAX_DEPTH]; 2]);
-        for (side, mask) in sides.iter_mut().zip([0, delta]) {
-            let side = &mut side[..cots.len()];
-            side.iter_mut().zip(cots).for_each(|(key, block)| *key = block ^ mask);
-            self.key_hash.hash(first, side);
+        let mut keys = Zeroizing::new([[0; 2]; MAX_DEPTH]);
+        for (keys, block) in keys.iter_mut().zip(cots) {
+            *keys = [*block, block ^ delta];
         }
-        Zeroizing::new(std::array::from_fn(|level| [sides[0][level], sides[1][level]]))
+        self.key_hash.hash(first, &mut keys[..cots.len()]);
+        keys
     }
 
     /// Makes the trees of a batch: their leaves, the first half of them into `head`, and the message about them.
@@ -103,12 +102,12 @@ impl Forest {
     /// the noise value.
     fn puncture(&self, cots: &Cots, first: usize, base: BaseValue, message: &[u8], leaves: &mut [u128]) -> usize {
         let depth = leaves.len().trailing_zeros() as usize;
-        let mut keys = Zeroizing::new([0; MAX_DEPTH]);
-        keys[..depth].copy_from_slice(&cots.blocks[first..first + depth]);
+        let mut keys = Zeroizing::new([[0; 1]; MAX_DEPTH]);
+        keys.as_flattened_mut()[..depth].copy_from_slice(&cots.blocks[first..first + depth]);
         self.key_hash.hash(first, &mut keys[..depth]);
         let choices = bits(cots.bits, first, depth);
         let mut known = Zeroizing::new([(false, 0); MAX_DEPTH]);
-        for (level, (known, key)) in known.iter_mut().zip(&*keys).enumerate() {
+        for (level, (known, [key])) in known.iter_mut().zip(&*keys).enumerate() {
             *known = (choices >> level & 1 == 1, *key);
         }
         let mut corrections = [[0; 2]; MAX_DEPTH];
