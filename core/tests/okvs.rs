@@ -8,10 +8,13 @@ use psi_core::gf128::Gf128;
 use psi_core::okvs::{Bins, Parameters, RowHash, Triangulated, Value as Entry, ValueHash, Workspace, decode_bin};
 use serde_json::Value;
 
-fn cases(name: &str) -> Vec<Value> {
+fn vectors() -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol_spec/vectors/okvs.json");
-    let vectors: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let cases = vectors[name].as_array().unwrap().clone();
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn cases(name: &str) -> Vec<Value> {
+    let cases = vectors()[name].as_array().unwrap().clone();
     assert!(!cases.is_empty(), "{name}");
     cases
 }
@@ -59,20 +62,19 @@ fn products_are_those_of_the_reference() {
     }
 }
 
-fn check_store<V: Entry>(case: &Value, expected: &Value, backend: Backend) {
-    let digests: Vec<[u8; 32]> = case["digests"].as_array().unwrap().iter().map(bytes).collect();
+fn check_store<V: Entry>(case: &Value, digests: &[[u8; 32]], expected: &Value, backend: Backend) {
     let parameters = Parameters::new(digests.len()).unwrap();
     let rows = RowHash::new(backend, parameters, &bytes(&case["sid"]), &bytes(&case["r"]));
     let hash = ValueHash::new(backend, &bytes(&case["sid"]), &bytes(&case["salt"]));
 
     let mut values = vec![V::default(); digests.len()];
-    hash.values(&digests, &mut values);
+    hash.values(digests, &mut values);
     let mut encoded = Vec::new();
     V::encode(&values[..values.len().min(3)], &mut encoded);
     assert_eq!(encoded, expected["values"].as_array().unwrap().iter().flat_map(hex).collect::<Vec<_>>());
 
     let mut bins = Bins::new();
-    bins.fill(&rows, &digests);
+    bins.fill(&rows, digests);
     let orders = Triangulated::new(&rows, &bins).unwrap();
     let mut columns = vec![V::default(); parameters.columns()];
     let mut workspace = Workspace::new();
@@ -87,17 +89,35 @@ fn check_store<V: Entry>(case: &Value, expected: &Value, backend: Backend) {
     let mut blocks = vec![0; columns.len()];
     V::scale_add(backend, 1, &columns, &mut blocks);
     let stranger = blake3::derive_key("psi/1 test vectors", b"okvs stranger");
+    bins.fill(&rows, &[stranger]);
     let mut decoded = [0];
-    decode_bin(&rows, &blocks, &[stranger], &mut decoded); // all of these stores have one bin
+    for (bin, columns) in blocks.chunks(parameters.bin_columns()).enumerate() {
+        let decoded = &mut decoded[..bins.items(bin).len()];
+        decode_bin(&rows, columns, bins.items(bin), decoded);
+    }
     assert_eq!(decoded[0].to_le_bytes()[..V::BYTES], hex(&expected["stranger"]));
 }
 
 #[test]
 fn stores_are_those_of_the_reference_on_every_backend() {
     for case in cases("stores") {
+        let digests: Vec<[u8; 32]> = case["digests"].as_array().unwrap().iter().map(bytes).collect();
         for backend in Backend::available() {
-            check_store::<Gf128>(&case, &case["gf128"], backend);
-            check_store::<Gf64>(&case, &case["gf64"], backend);
+            check_store::<Gf128>(&case, &digests, &case["gf128"], backend);
+            check_store::<Gf64>(&case, &digests, &case["gf64"], backend);
         }
+    }
+}
+
+#[test]
+fn a_store_of_two_bins_is_that_of_the_reference() {
+    let case = &vectors()["derived"];
+    let mut hasher = blake3::Hasher::new_derive_key("psi/1 test vectors");
+    hasher.update(case["digests"]["label"].as_str().unwrap().as_bytes());
+    let mut digests = vec![[0; 32]; usize::try_from(case["digests"]["count"].as_u64().unwrap()).unwrap()];
+    hasher.finalize_xof().fill(digests.as_flattened_mut());
+    for backend in Backend::available() {
+        check_store::<Gf128>(case, &digests, &case["gf128"], backend);
+        check_store::<Gf64>(case, &digests, &case["gf64"], backend);
     }
 }

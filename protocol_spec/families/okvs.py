@@ -26,6 +26,7 @@ def files() -> Iterator[tuple[str, dict[str, Any]]]:
         "parameters": [sizes(count) for count in COUNTS],
         "products": list(products()),
         "stores": [store(digests, what) for digests, what in stores()],
+        "derived": derived(16385),  # the fewest items that have two bins
     }
     about = "the store of the vole suites: sizes, products in its fields, rows, values, columns"
     yield "okvs.json", vector_file("okvs", about, content)
@@ -97,6 +98,14 @@ def store(digests: list[bytes], what: str) -> dict[str, Any]:
             "stranger": block(okvs.decode(hash_, columns, [stranger])[0], value_bits),
         }
     return content
+
+
+def derived(count: int) -> dict[str, Any]:
+    """Encode digests that are the pieces of one output."""
+    label = "okvs many items"
+    output = fixed_bytes(label, 32 * count)
+    content = store([output[start : start + 32] for start in range(0, len(output), 32)], f"{count} items")
+    return {**content, "digests": {"label": label, "count": count}}
 
 
 def block(element: int, bits: int = 128) -> str:
