@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from families import frame_files, okvs, role_files, session_files, silent_vole, values
+from families import frame_files, okvs, role_files, session_files, silent_vole, values, vole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ NOT_GENERATED = ("README.md", "schema.json", "official")
 
 def contents() -> Iterator[tuple[str, str]]:
     """Yield the path below ``vectors`` and the text of every generated file."""
-    for family in (values, silent_vole, okvs, frame_files, role_files, session_files):
+    for family in (values, silent_vole, okvs, vole, frame_files, role_files, session_files):
         for path, content in family.files():
             yield path, text(content)
 

@@ -33,7 +33,7 @@ GOOD: tuple[tuple[Kind, tuple[str | bytes | int, ...]], ...] = (
     *((Kind.REFUSE, (code,)) for code in frames.CODES),
     *(
         (Kind.ALIVE, (phase, percent))
-        for phase, percent in zip(frames.PHASES, (0, 1, 50, 99, 100, 42), strict=True)
+        for phase, percent in zip(frames.PHASES, (0, 1, 50, 99, 100, 42, 3, 97), strict=True)
     ),
     (Kind.FINISH, (fixed_bytes("transcript"),)),
 )

@@ -7,6 +7,7 @@ frames that it can send from then on.
 
 from __future__ import annotations
 
+from math import log2
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import base_ot, blake3, okvs, silent_vole, softspoken, tag_code
@@ -58,10 +59,15 @@ def sizes(suite: str, *, n_receiver: int, n_sender: int) -> Numbers:
     store = okvs.parameters(n_receiver)
     value_bits = 64 if small else 128
     correlation = silent_vole.sizes(store.columns, malicious=suite == MALICIOUS, value_bits=value_bits)
-    pairs_bits = max(n_sender * n_receiver - 1, 0).bit_length()  # ceil(log2(pairs))
-    tag_bytes = 16 if suite == MALICIOUS else -(-(42 + pairs_bits) // 8)
+    length = tag_bytes(suite, n_receiver=n_receiver, n_sender=n_sender)
     batches = tag_code.batch_sizes(n_sender)
-    return Numbers(suite, n_sender, n_receiver, value_bits, store, correlation, tag_bytes, batches)
+    return Numbers(suite, n_sender, n_receiver, value_bits, store, correlation, length, batches)
+
+
+def tag_bytes(suite: str, *, n_receiver: int, n_sender: int) -> int:
+    """Return the length of a tag."""
+    pairs_bits = max(n_sender * n_receiver - 1, 0).bit_length()  # ceil(log2(pairs))
+    return 16 if suite == MALICIOUS else -(-(42 + pairs_bits) // 8)
 
 
 def trees_bytes(batch: silent_vole.Batch) -> int:
@@ -77,8 +83,6 @@ def extension_bytes(correlation: silent_vole.Sizes) -> int:
 
 def n_max(length: int, log2_q: float = 64) -> int:
     """Return how many items a cheating receiver can have encoded at most, with ``log2_q`` hashes of values."""
-    from math import log2
-
     low, high = length, 64 * length
     while low < high:
         middle = (low + high) // 2
