@@ -6,8 +6,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-# Where rustup puts it; a shell that was started for this call alone may not have it on its path.
-export PATH := $(PATH):$(HOME)/.cargo/bin
+# The build tool of .venv comes first; rustup may have put cargo where a shell started for this call does not look.
+export PATH := $(CURDIR)/.venv/bin:$(PATH):$(HOME)/.cargo/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export MATURIN_NO_INSTALL_RUST := 1
 
