@@ -1,20 +1,25 @@
-//! Which implementation of each kernel runs on this processor.
+//! Which implementation of each kernel runs on this processor: the best, or what `PSI_BACKEND` asks for.
 //!
-//! The crates choose at run time, so that one portable build serves every processor; this file states their rule.
+//! The choice is made at run time, so that one portable build serves every processor. The crate blake3 chooses for
+//! itself; this file states its rule.
+
+use crate::error::CoreError;
+
+pub(crate) mod curve;
+#[cfg(target_arch = "x86_64")]
+mod curve_avx2;
 
 /// Returns each kernel with the implementation that runs here.
-#[must_use]
-pub fn names() -> Vec<(&'static str, &'static str)> {
-    vec![("ristretto255", ristretto255()), ("blake3", blake3()), ("architecture", std::env::consts::ARCH)]
-}
-
-/// States curve25519-dalek's choice, compiled without its AVX-512 backend (see `group.rs`).
-fn ristretto255() -> &'static str {
-    #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
-    if is_x86_feature_detected!("avx2") {
-        return "curve25519-dalek avx2";
-    }
-    "curve25519-dalek serial"
+///
+/// # Errors
+///
+/// [`CoreError::UnknownBackend`] or [`CoreError::AbsentBackend`] if `PSI_BACKEND` names one that cannot run.
+pub fn names() -> Result<Vec<(&'static str, &'static str)>, CoreError> {
+    Ok(vec![
+        ("ristretto255", curve::Kernel::chosen()?.describe()),
+        ("blake3", blake3()),
+        ("architecture", std::env::consts::ARCH),
+    ])
 }
 
 /// States the choice of the crate blake3 for inputs of many blocks.
