@@ -274,19 +274,16 @@ impl<F: Field> Curve<F> {
             multiple = Self::add(&multiple, &first).point();
             *entry = self.cache(&multiple);
         }
-        let mut sum = Point { x: self.zero, y: self.one, z: self.one, t: self.zero };
-        let mut digits = digits.iter().rev();
-        if let Some(&digit) = digits.next() {
-            sum = Self::add(&sum, &self.look_up(&table, digit)).point();
-        }
-        for &digit in digits {
-            let mut doubled = Self::double(&[sum.x, sum.y, sum.z]);
-            for _ in 1..4 {
-                doubled = Self::double(&doubled.projective());
+        let neutral = Point { x: self.zero, y: self.one, z: self.one, t: self.zero };
+        let (highest, others) = digits.split_last().unwrap_or((&0, &[])); // there are 64
+        let mut sum = Self::add(&neutral, &self.look_up(&table, *highest));
+        for &digit in others.iter().rev() {
+            for _ in 0..4 {
+                sum = Self::double(&sum.projective());
             }
-            sum = Self::add(&doubled.point(), &self.look_up(&table, digit)).point();
+            sum = Self::add(&sum.point(), &self.look_up(&table, digit));
         }
-        sum
+        sum.point()
     }
 
     /// Returns the multiple of a table that a secret digit from -8 to 8 names.
