@@ -236,10 +236,21 @@ def test_disk_that_fills_while_rejects_are_written_is_the_machines_fault(
     assert not (tmp_path / "rejects.csv").exists()
 
 
+def test_what_a_killed_run_left_is_replaced(tmp_path: Path) -> None:
+    leftover = tmp_path / ".Out.part"
+    leftover.write_text("half")
+    leftover.chmod(0o644)
+    with whole_file(tmp_path / "Out") as stream:
+        stream.write(b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["Out"]
+    assert (tmp_path / "Out").read_bytes() == b"whole"
+    assert stat.S_IMODE((tmp_path / "Out").stat().st_mode) == 0o600
+
+
 def test_folder_that_cannot_be_written_to_is_the_machines_fault(tmp_path: Path) -> None:
     with (
-        pytest.raises(MachineError, match="cannot write out: no such file or directory"),
-        whole_file(tmp_path / "no" / "out"),
+        pytest.raises(MachineError, match="cannot write Out: no such file or directory"),
+        whole_file(tmp_path / "no" / "Out"),
     ):
         pass
 

@@ -234,4 +234,5 @@ class _Gate:
             )
         }
         row = pl.Series("row", faulty.arg_true().cast(pl.UInt64) + (first_row + 1))
-        of_rows.select(row, **named).write_csv(rejects, include_header=False)
+        lines = of_rows.select(row, **named).write_csv(include_header=False)
+        rejects.write(lines.encode())  # not written by the table library, whose errors do not say why

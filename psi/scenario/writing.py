@@ -20,7 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from psi.errors import MachineError, UsageError
-from psi.intake.output import whole_file
+from psi.intake.output import reason, whole_file
 from psi.scenario import files, pools
 from psi.scenario.plan import DUPLICATE, JUNK_ADDRESS, KINDS, MATCH, PLAIN, Plan
 
@@ -82,19 +82,25 @@ def write(
         if progress is not None:
             progress(done, requests + records)
 
-    with ExitStack() as stack:
-        streams = [stack.enter_context(whole_file(folder / name, mode=FILE_MODE)) for name in NAMES]
-        pool = stack.enter_context(ThreadPoolExecutor(os.cpu_count() or 1))
-        stack.callback(pool.shutdown, wait=True, cancel_futures=True)
-        _write_slices(streams[0], pool, partial(files.requests, plan), request_slots, report)
-        _write_slices(
-            streams[1], pool, partial(files.records, plan), record_slots, lambda n: report(requests + n)
-        )
+    with ExitStack() as stack:  # all four files are there in the end, or none
+
+        def opened(name: str) -> BinaryIO:
+            return stack.enter_context(whole_file(folder / name, mode=FILE_MODE))
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            _write_slices(opened(NAMES[0]), pool, partial(files.requests, plan), request_slots, report)
+            _write_slices(
+                opened(NAMES[1]),
+                pool,
+                partial(files.records, plan),
+                record_slots,
+                lambda n: report(requests + n),
+            )
         lines = _truth_lines(plan, request_slots, record_slots)
-        lines.write_csv(streams[2])
+        opened(NAMES[2]).write(lines.write_csv().encode())
         junk = lines["address"].drop_nulls().value_counts(sort=False).sort("address")
         truth.junk_addresses.update(junk.iter_rows())
-        streams[3].write(json.dumps(asdict(truth), indent=2).encode() + b"\n")
+        opened(NAMES[3]).write(json.dumps(asdict(truth), indent=2).encode() + b"\n")
     return truth
 
 
@@ -103,7 +109,7 @@ def _claim(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MachineError(f"cannot make the folder {folder}: {error.strerror}".lower()) from error
+        raise MachineError(f"cannot make the folder {folder}: {reason(error)}") from error
     for name in NAMES:
         if (folder / name).exists():
             raise UsageError(
