@@ -6,9 +6,9 @@ import io
 import json
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
@@ -82,25 +82,27 @@ def write(
         if progress is not None:
             progress(done, requests + records)
 
-    with ExitStack() as stack:  # all four files are there in the end, or none
+    with ExitStack() as stack:
 
-        def opened(name: str) -> BinaryIO:
-            return stack.enter_context(whole_file(folder / name, mode=FILE_MODE))
+        @contextmanager
+        def opened(name: str) -> Iterator[BinaryIO]:
+            stream = stack.enter_context(whole_file(folder / name, mode=FILE_MODE))
+            yield stream
+            stream.flush()  # before any of the files gets its name: all four are there in the end, or none
 
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            _write_slices(opened(NAMES[0]), pool, partial(files.requests, plan), request_slots, report)
-            _write_slices(
-                opened(NAMES[1]),
-                pool,
-                partial(files.records, plan),
-                record_slots,
-                lambda n: report(requests + n),
-            )
+            with opened(NAMES[0]) as stream:
+                _write_slices(stream, pool, partial(files.requests, plan), request_slots, report)
+            with opened(NAMES[1]) as stream:
+                make = partial(files.records, plan)
+                _write_slices(stream, pool, make, record_slots, lambda done: report(requests + done))
         lines = _truth_lines(plan, request_slots, record_slots)
-        opened(NAMES[2]).write(lines.write_csv().encode())
         junk = lines["address"].drop_nulls().value_counts(sort=False).sort("address")
         truth.junk_addresses.update(junk.iter_rows())
-        opened(NAMES[3]).write(json.dumps(asdict(truth), indent=2).encode() + b"\n")
+        with opened(NAMES[2]) as stream:
+            stream.write(lines.write_csv().encode())
+        with opened(NAMES[3]) as stream:
+            stream.write(json.dumps(asdict(truth), indent=2).encode() + b"\n")
     return truth
 
 
