@@ -296,6 +296,17 @@ def test_dates_of_parquet_take_the_format_of_the_terms(gate: Gate) -> None:
     assert got.report.recipes[2].changed == 1
 
 
+def test_date_format_of_a_rule_holds_for_dates_of_parquet_that_are_no_date_of_the_key(gate: Gate) -> None:
+    born = pl.Series([datetime.date(1980, 2, 29)] * 4)
+    key = (KeyColumn(name="dob", requester="dob", holder="dob", recipe="digits/1"),)
+    rules = (ColumnRule(column="dob", rule="date/1", format="%m/%d/%Y"),)
+    got = parquet(
+        gate, FRAME.with_columns(dob=born), key=key, party=make_party(required=("dob",), rules=rules)
+    )
+    text = gate.run(b"dob\n02291980\n", key=key, party=make_party(required=("dob",), rules=()))
+    assert got.items.digests.tobytes() == text.items.digests.tobytes()
+
+
 @pytest.mark.parametrize("kind", [pl.Int32, pl.UInt64, pl.Categorical, pl.Enum(["900010001", "12345678"])])
 def test_whole_numbers_and_categories_of_parquet_are_their_text(gate: Gate, kind: pl.DataType) -> None:
     numbers = pl.Series("tin", ["900010001", "12345678"]).cast(kind)
