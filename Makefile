@@ -6,8 +6,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-# Where rustup puts it; a shell that was started for this call alone may not have it on its path.
-export PATH := $(PATH):$(HOME)/.cargo/bin
+# The build tool of .venv comes first; rustup may have put cargo where a shell started for this call does not look.
+export PATH := $(CURDIR)/.venv/bin:$(PATH):$(HOME)/.cargo/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export MATURIN_NO_INSTALL_RUST := 1
 
@@ -15,6 +15,8 @@ BIN := .venv/bin
 CRATE := core/Cargo.toml
 CRATE_SOURCES := $(CRATE) $(wildcard core/Cargo.lock core/build.rs) $(shell find core/src -name '*.rs' 2>/dev/null)
 CARGO := cargo --locked
+# What holds the compiled module to the reference and to plain joins.
+BACKEND_TESTS := tests/test_official_vectors.py tests/test_vectors.py tests/test_reference.py tests/test_session.py
 SMALL := --requests 20000 --records 20000 --matches 750
 
 .PHONY: help demo dev check test test-slow vectors wheel clean
@@ -32,8 +34,15 @@ check: static fast-tests ## before every commit: format, lint, types, stub, clip
 
 test: static covered-tests crate-tests vectors-check wheel-tests small-demo ## everything: what CI calls
 
-test-slow: test ## and the crate's tests with overflow checks
+test-slow: test ## and with overflow checks, and by every backend that this processor can run
 	$(CARGO) test --manifest-path $(CRATE)
+	for backend in portable avx2 avx512; do \
+	  if PSI_BACKEND=$$backend $(BIN)/python -c 'from psi import _core; _core.backend()' 2>/dev/null; then \
+	    echo "make: backend $$backend"; \
+	    PSI_BACKEND=$$backend $(CARGO) test -q --manifest-path $(CRATE) --release; \
+	    PSI_BACKEND=$$backend $(BIN)/python -m pytest -q $(BACKEND_TESTS); \
+	  else echo "make: this processor cannot run the backend $$backend: left out" >&2; fi; \
+	done
 
 vectors: .venv/.dev ## write the vectors of the specification anew
 	$(BIN)/python protocol_spec/generate.py
@@ -93,7 +102,7 @@ small-demo: .venv/.run
 # --- the environment ----------------------------------------------------------------------------------------------
 
 .venv/bin/python:
-	@command -v cargo >/dev/null || { echo "make: a Rust toolchain (rustc 1.88 or newer) is needed: see rustup.rs or your system's packages" >&2; exit 1; }
+	@command -v cargo >/dev/null || { echo "make: a Rust toolchain (rustc 1.89 or newer) is needed: see rustup.rs or your system's packages" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: Python 3.11 or newer is needed; PYTHON=python3.12 make ... chooses one" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 

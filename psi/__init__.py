@@ -102,6 +102,6 @@ def _compiled() -> object:
             raise
         raise ImportError(
             "the compiled part of psi is missing: `make dev` builds it in a checkout, "
-            "`pip install .` elsewhere; both need a Rust toolchain (1.88 or newer)",
+            "`pip install .` elsewhere; both need a Rust toolchain (1.89 or newer)",
             name="psi._core",
         ) from None

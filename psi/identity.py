@@ -225,9 +225,13 @@ def check_card(card: Card, *, where: str) -> Card:
             hint="ask for the card again (`psi id show`) and compare the fingerprint by telephone",
         )
     keys = _keys_uri(bytes.fromhex(card.signing_key), bytes.fromhex(card.sealing_key))
-    if _common_name(certificate) != card.name:
+    try:
+        name, names = _common_name(certificate), _names(certificate)
+    except ValueError:
+        raise TermsError(f"{where}certificate has a name or an extension that cannot be read") from None
+    if name != card.name:
         raise TermsError(f"{where}certificate was made for another name than {where}name")
-    if _names(certificate) != [keys]:
+    if names != [keys]:
         raise TermsError(f"{where}certificate was not made for {where}signing_key and {where}sealing_key")
     spelling = certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
     return Card(card.name, card.signing_key, card.sealing_key, card.fingerprint, spelling)
@@ -300,7 +304,7 @@ def _names(certificate: x509.Certificate) -> list[str]:
     """Return the URIs among the alternative names of a certificate."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
+    except x509.ExtensionNotFound:
         return []
     return names.get_values_for_type(x509.UniformResourceIdentifier)
 

@@ -12,7 +12,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from psi import scenario
 
 ROWS, MATCHES = 400, 20
 MANY = 70_000  # rows of the runs that are stopped on their way, so that each phase can be seen
+NOT_THE_OUTCOME = ("psi: listening", "psi: we: ")  # progress is written when the machine is slow
 WAIT_S = 120
 # Root without the capabilities that let it read what it may not.
 LIKE_ANYBODY = (
@@ -81,7 +81,7 @@ class Bench:
     ) -> Iterator[Running]:
         """Start one side and end it with the block, however the block ends."""
         running = Running(
-            self, self.arguments(verb, **changes), str(changes.get("out", "run")), without_privilege
+            self, verb, self.arguments(verb, **changes), str(changes.get("out", "run")), without_privilege
         )
         try:
             yield running
@@ -115,17 +115,20 @@ class Bench:
 class Running:
     """Hold one started side."""
 
-    def __init__(self, bench: Bench, command: list[str], out: str, without_privilege: bool) -> None:
+    def __init__(
+        self, bench: Bench, verb: str, command: list[str], out: str, without_privilege: bool
+    ) -> None:
         self._bench, self._run = bench, bench.folder / out
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has ended
-        self.process = subprocess.Popen(
-            [*(LIKE_ANYBODY if without_privilege and os.geteuid() == 0 else ()), *command],
-            cwd=bench.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._errors,
-            env={**os.environ, "HOME": str(bench.folder)},
-        )
+        self._errors = bench.folder / f"{Path(out).name}.{verb}.stderr"
+        with self._errors.open("wb") as stream:
+            self.process = subprocess.Popen(
+                [*(LIKE_ANYBODY if without_privilege and os.geteuid() == 0 else ()), *command],
+                cwd=bench.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stream,
+                env={**os.environ, "HOME": str(bench.folder)},
+            )
 
     def wait_for(self, wanted: Callable[[dict[str, object]], bool]) -> dict[str, object]:
         """Return the first event of the run that is wanted."""
@@ -149,8 +152,7 @@ class Running:
     def outcome(self) -> Outcome:
         """Wait for the end and return what there is to see, without what differs from one time to the next."""
         code = self.process.wait(timeout=WAIT_S)
-        self._errors.seek(0)
-        shown = self._errors.read().decode()
+        shown = self._errors.read_text(encoding="utf-8")
         for pattern, text in (
             (re.escape(f"{self._bench.folder}/"), ""),
             (re.escape(f"{self._bench.case}/"), ""),
@@ -158,7 +160,7 @@ class Running:
             (r"(127\.0\.0\.1:|port |sport = :)\d+", r"\g<1>7766"),
         ):
             shown = re.sub(pattern, text, shown)
-        lines = [line for line in shown.splitlines() if line and not line.startswith("psi: listening")]
+        lines = [line for line in shown.splitlines() if line and not line.startswith(NOT_THE_OUTCOME)]
         left = sorted(path.name for path in self._run.iterdir()) if self._run.is_dir() else []
         return Outcome(tuple(lines), code, tuple(left))
 

@@ -236,10 +236,21 @@ def test_disk_that_fills_while_rejects_are_written_is_the_machines_fault(
     assert not (tmp_path / "rejects.csv").exists()
 
 
+def test_what_a_killed_run_left_is_replaced(tmp_path: Path) -> None:
+    leftover = tmp_path / ".Out.part"
+    leftover.write_text("half")
+    leftover.chmod(0o644)
+    with whole_file(tmp_path / "Out") as stream:
+        stream.write(b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["Out"]
+    assert (tmp_path / "Out").read_bytes() == b"whole"
+    assert stat.S_IMODE((tmp_path / "Out").stat().st_mode) == 0o600
+
+
 def test_folder_that_cannot_be_written_to_is_the_machines_fault(tmp_path: Path) -> None:
     with (
-        pytest.raises(MachineError, match="cannot write out: no such file or directory"),
-        whole_file(tmp_path / "no" / "out"),
+        pytest.raises(MachineError, match="cannot write Out: no such file or directory"),
+        whole_file(tmp_path / "no" / "Out"),
     ):
         pass
 
@@ -283,6 +294,17 @@ def test_dates_of_parquet_take_the_format_of_the_terms(gate: Gate) -> None:
     got = parquet(gate, dates, key=(*KEY[:2], american), party=make_party(rules=RULES[:1]))
     assert gate.rejects == ["2,dob,missing", "3,tin,missing", "4,dob,missing"]
     assert got.report.recipes[2].changed == 1
+
+
+def test_date_format_of_a_rule_holds_for_dates_of_parquet_that_are_no_date_of_the_key(gate: Gate) -> None:
+    born = pl.Series([datetime.date(1980, 2, 29)] * 4)
+    key = (KeyColumn(name="dob", requester="dob", holder="dob", recipe="digits/1"),)
+    rules = (ColumnRule(column="dob", rule="date/1", format="%m/%d/%Y"),)
+    got = parquet(
+        gate, FRAME.with_columns(dob=born), key=key, party=make_party(required=("dob",), rules=rules)
+    )
+    text = gate.run(b"dob\n02291980\n", key=key, party=make_party(required=("dob",), rules=()))
+    assert got.items.digests.tobytes() == text.items.digests.tobytes()
 
 
 @pytest.mark.parametrize("kind", [pl.Int32, pl.UInt64, pl.Categorical, pl.Enum(["900010001", "12345678"])])

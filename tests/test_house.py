@@ -42,6 +42,14 @@ def test_citation_has_the_required_fields_and_the_version_of_the_crate() -> None
 
 
 @pytest.mark.repo
+def test_rust_version_of_the_crate_is_the_one_that_people_are_told() -> None:
+    crate = tomllib.loads((ROOT / "core" / "Cargo.toml").read_text(encoding="utf-8"))["package"]
+    for name in ("README.md", "CONTRIBUTING.md", "Makefile", "psi/__init__.py"):
+        told = re.findall(r"(1\.\d+) or newer", (ROOT / name).read_text(encoding="utf-8"))
+        assert told == [crate["rust-version"]], name
+
+
+@pytest.mark.repo
 def test_license_is_the_whole_apache_text_and_named_everywhere() -> None:
     text = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert "Apache License" in text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import hashlib
 import os
 import ssl
 import stat
@@ -10,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
     from subprocess import CompletedProcess
+
+    from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
     from psi.terms import Side
 
@@ -138,6 +143,14 @@ def test_a_damaged_file_is_named(made: identity.Identity, name: str, content: by
         path.write_bytes(content)
         path.chmod(0o600)
     with pytest.raises(MachineError, match=name.replace(".", r"\.")):
+        identity.load(path.parent)
+
+
+def test_a_folder_in_place_of_a_key_is_named(made: identity.Identity) -> None:
+    path = made.tls_key_path.with_name("signing.key")
+    path.unlink()
+    path.mkdir(mode=0o600)
+    with pytest.raises(MachineError, match=r"cannot read .*signing\.key: is a directory"):
         identity.load(path.parent)
 
 
@@ -267,18 +280,13 @@ def test_the_key_of_another_certificate_is_not_vouched_for(
         identity.check_card(mixed, where="")
 
 
-def test_a_certificate_of_another_kind_of_key_is_refused(
-    identities: Mapping[Side, identity.Identity],
-) -> None:
-    import datetime
-    import hashlib
-
-    from cryptography.hazmat.primitives.asymmetric import ed25519
-
-    key = ed25519.Ed25519PrivateKey.generate()
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Holding Agency")])
+def foreign(
+    card: identity.Card, key: CertificateIssuerPrivateKeyTypes, *extensions: x509.ExtensionType
+) -> str:
+    """Return the text of a card whose certificate another program made, with the fingerprint that it has."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, card.name)])
     day = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -286,16 +294,42 @@ def test_a_certificate_of_another_kind_of_key_is_refused(
         .serial_number(1)
         .not_valid_before(day)
         .not_valid_after(day + datetime.timedelta(days=1))
-        .sign(key, None)
     )
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    certificate = builder.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
     der = certificate.public_bytes(serialization.Encoding.DER)
     pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
-    with pytest.raises(TermsError, match="not EC P-256"):
-        identity.parse_card(
-            card_text(
-                identities["holder"].public(), certificate=pem, fingerprint=hashlib.sha256(der).hexdigest()
-            )
-        )
+    return card_text(card, certificate=pem, fingerprint=hashlib.sha256(der).hexdigest())
+
+
+@pytest.mark.parametrize(
+    ("key", "extensions", "text"),
+    [
+        (ed25519.Ed25519PrivateKey.generate(), (), "has a key that is not EC P-256"),
+        (ec.generate_private_key(ec.SECP384R1()), (), "has a key that is not EC P-256"),
+        (ec.generate_private_key(ec.SECP256R1()), (), "was not made for"),
+        (
+            ec.generate_private_key(ec.SECP256R1()),
+            (x509.SubjectAlternativeName([x509.DNSName("example.invalid")]),),
+            "was not made for",
+        ),
+        (
+            ec.generate_private_key(ec.SECP256R1()),
+            (x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, b"\x30\x05\x00"),),
+            "has a name or an extension that cannot be read",
+        ),
+    ],
+    ids=["ed25519", "p-384", "no-name", "other-name", "damaged-name"],
+)
+def test_a_certificate_of_another_program_is_refused(
+    identities: Mapping[Side, identity.Identity],
+    key: CertificateIssuerPrivateKeyTypes,
+    extensions: tuple[x509.ExtensionType, ...],
+    text: str,
+) -> None:
+    with pytest.raises(TermsError, match=f"certificate {text}"):
+        identity.parse_card(foreign(identities["holder"].public(), key, *extensions))
 
 
 @given(text=st.text(max_size=200))
@@ -314,6 +348,8 @@ def test_psi_id_new_prints_the_card_and_show_prints_it_again(
     assert card.fingerprint in made.stderr
     shown = psi_command("id", "show", "--identity", tmp_path / "keys")
     assert (shown.returncode, shown.stdout, shown.stderr) == (0, made.stdout, "")
+    detailed = psi_command("id", "show", "--identity", tmp_path / "keys", "-v")
+    assert (detailed.stdout, detailed.stderr) == (made.stdout, f"psi: identity in {tmp_path / 'keys'}\n")
     again = psi_command("id", "new", "--name", "Agency", "--identity", tmp_path / "keys")
     assert again.returncode == 2
     assert again.stdout == ""

@@ -281,8 +281,8 @@ def test_case_is_never_overwritten(tmp_path: Path) -> None:
 
 def test_folder_that_cannot_be_made_is_the_machines_fault(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(MachineError, match="cannot make the folder"):
-        scenario.write(tmp_path / "file" / "case", requests=1, records=1, matches=0)
+    with pytest.raises(MachineError, match="cannot make the folder .*/file/Case: not a directory"):
+        scenario.write(tmp_path / "file" / "Case", requests=1, records=1, matches=0)
 
 
 def test_what_stops_the_writing_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,6 +293,23 @@ def test_what_stops_the_writing_leaves_no_file(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(KeyboardInterrupt):
         scenario.write(tmp_path, requests=10, records=10, matches=1)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("full", writing.NAMES)
+def test_disk_that_fills_is_named_with_its_file_and_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: str
+) -> None:
+    real = open
+
+    def opened(path: Path, *arguments: object, **options: object) -> object:
+        if full in path.name:
+            return real("/dev/full", "wb")
+        return real(path, *arguments, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr("psi.intake.output.open", opened, raising=False)
+    with pytest.raises(MachineError, match=f"cannot write {full}: no space left on device"):
+        scenario.write(tmp_path / "Case", requests=200, records=200, matches=10)
+    assert list((tmp_path / "Case").iterdir()) == []
 
 
 @given(size=st.integers(1, 300), label=st.text(max_size=3))

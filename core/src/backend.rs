@@ -13,6 +13,9 @@ pub mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub mod avx512;
 pub mod convolution;
+pub(crate) mod curve;
+#[cfg(target_arch = "x86_64")]
+mod curve_avx2;
 pub mod memory;
 pub mod portable;
 #[cfg(target_arch = "x86_64")]
@@ -174,18 +177,17 @@ impl Backend {
 }
 
 /// Returns each kernel with the implementation that runs here.
-#[must_use]
-pub fn names() -> Vec<(&'static str, &'static str)> {
-    vec![("ristretto255", ristretto255()), ("blake3", blake3()), ("architecture", std::env::consts::ARCH)]
-}
-
-/// States curve25519-dalek's choice, compiled without its AVX-512 backend (see `group.rs`).
-fn ristretto255() -> &'static str {
-    #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
-    if is_x86_feature_detected!("avx2") {
-        return "curve25519-dalek avx2";
-    }
-    "curve25519-dalek serial"
+///
+/// # Errors
+///
+/// [`CoreError::UnknownBackend`] or [`CoreError::AbsentBackend`] if `PSI_BACKEND` names one that cannot run.
+pub fn names() -> Result<Vec<(&'static str, &'static str)>, CoreError> {
+    Ok(vec![
+        ("vole", Backend::chosen()?.name()),
+        ("ristretto255", curve::Kernel::chosen()?.describe()),
+        ("blake3", blake3()),
+        ("architecture", std::env::consts::ARCH),
+    ])
 }
 
 /// States the choice of the crate blake3 for inputs of many blocks.

@@ -95,6 +95,18 @@ pub enum CoreError {
         /// The number asked for.
         count: usize,
     },
+    /// `PSI_BACKEND` names no backend.
+    UnknownBackend {
+        /// The name that was given.
+        name: String,
+    },
+    /// `PSI_BACKEND` names a backend whose instructions this processor lacks.
+    AbsentBackend {
+        /// The name that was given.
+        name: &'static str,
+        /// The instruction sets that it needs.
+        needs: &'static str,
+    },
     /// A frame without even a type.
     EmptyFrame,
     /// A frame type that no suite has.
@@ -167,18 +179,6 @@ pub enum CoreError {
         /// The longest possible.
         limit: usize,
     },
-    /// `PSI_BACKEND` names no backend.
-    UnknownBackend {
-        /// The name that was given.
-        name: String,
-    },
-    /// `PSI_BACKEND` names a backend whose instructions this processor lacks.
-    AbsentBackend {
-        /// The name that was given.
-        name: &'static str,
-        /// The instruction sets that it needs.
-        needs: &'static str,
-    },
 }
 
 impl CoreError {
@@ -243,6 +243,12 @@ impl fmt::Display for CoreError {
             Self::Broken => write!(f, "the role has reported a fault and cannot go on"),
             Self::Threads { count } => write!(f, "{count} threads: from 1 to 1024 are possible"),
             Self::NoThreads { count } => write!(f, "the system refused {count} threads"),
+            Self::UnknownBackend { name } => {
+                write!(f, "PSI_BACKEND: {name:?} is none of portable, avx2, avx512")
+            }
+            Self::AbsentBackend { name, needs } => {
+                write!(f, "PSI_BACKEND: this processor cannot run {name}, which needs {needs}")
+            }
             Self::EmptyFrame => write!(f, "a frame without a type"),
             Self::UnknownFrame { kind } => write!(f, "frame type 0x{kind:02x} is not known"),
             Self::UnexpectedFrame { frame, received, allowed } => {
@@ -261,12 +267,6 @@ impl fmt::Display for CoreError {
             Self::FailedCheck { check } => write!(f, "the check of {check} failed"),
             Self::CorrelationLength { length, limit } => {
                 write!(f, "a correlation of length {length}: from 1 to {limit} are possible")
-            }
-            Self::UnknownBackend { name } => {
-                write!(f, "PSI_BACKEND: {name:?} is none of portable, avx2, avx512")
-            }
-            Self::AbsentBackend { name, needs } => {
-                write!(f, "PSI_BACKEND: this processor cannot run {name}, which needs {needs}")
             }
         }
     }

@@ -102,7 +102,7 @@ fn distinct<'py>(
 #[pyfunction]
 fn backend(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let names = PyDict::new(py);
-    for (kernel, implementation) in crate::backend::names() {
+    for (kernel, implementation) in crate::backend::names()? {
         names.set_item(kernel, implementation)?;
     }
     Ok(names)

@@ -165,11 +165,13 @@ class _Gate:
         self.key = [
             _KeyPart(getattr(part, side), part.recipe, getattr(part, f"{side}_format")) for part in key
         ]
-        dates = {rule.column: rule.format for rule in party.rules} | {
-            part.column: part.date_format for part in self.key
-        }
         #: Each column that is read, and how the terms write its dates.
-        self.formats = {column: dates.get(column) for column in (*party.required, *dates)}
+        self.formats: dict[str, str | None] = dict.fromkeys(party.required)
+        for column, date_format in (
+            *((part.column, part.date_format) for part in self.key),
+            *((rule.column, rule.format) for rule in party.rules),
+        ):
+            self.formats[column] = self.formats.get(column) or date_format
         self.rejected = 0
         self.reasons: Counter[str] = Counter()
         self.changed = [0] * len(self.key)
@@ -234,4 +236,5 @@ class _Gate:
             )
         }
         row = pl.Series("row", faulty.arg_true().cast(pl.UInt64) + (first_row + 1))
-        of_rows.select(row, **named).write_csv(rejects, include_header=False)
+        lines = of_rows.select(row, **named).write_csv(include_header=False)
+        rejects.write(lines.encode())  # not written by the table library, whose errors do not say why

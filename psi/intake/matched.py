@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from psi.errors import MachineError
 from psi.intake.gate import Intake
-from psi.intake.output import whole_file
+from psi.intake.output import reason, whole_file
 from psi.intake.parquet import FAULTS, ParquetTable
 from psi.intake.reader import CsvTable, Identity, changed, open_file, unreadable
 
@@ -100,6 +100,8 @@ def _write_parquet(table: ParquetTable, rows: NDArray[np.uint32], path: Path) ->
                 stream
             )
         except FAULTS as error:
-            reason = getattr(error, "strerror", None) or "the table library could not write it"
-            raise MachineError(f"cannot write {path.name}: {reason}".lower()) from None
+            why = reason(error) if isinstance(error, OSError) else "the table library could not"
+            raise MachineError(
+                f"cannot write {path.name}: {why}"
+            ) from None  # not its text, which may quote cells
     return path

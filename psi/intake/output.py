@@ -13,6 +13,11 @@ from psi.errors import MachineError
 OWNER_ONLY = 0o600  # for every file that holds identifiers
 
 
+def reason(error: OSError) -> str:
+    """Return what the system says of an error, as the messages of this project are written."""
+    return (error.strerror or "unknown reason").lower()
+
+
 @contextmanager
 def whole_file(path: Path, *, mode: int = OWNER_ONLY) -> Iterator[BinaryIO]:
     """
@@ -23,14 +28,15 @@ def whole_file(path: Path, *, mode: int = OWNER_ONLY) -> Iterator[BinaryIO]:
     """
     temporary = path.with_name(f".{path.name}.part")
     try:
-        with open(temporary, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as stream:
+        temporary.unlink(missing_ok=True)  # what a killed run left may have another owner or mode
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
         raise MachineError(
-            f"cannot write {path.name}: {error.strerror or 'unknown reason'}".lower(),
+            f"cannot write {path.name}: {reason(error)}",
             hint="free some space, or choose a folder that you may write to",
         ) from error
     finally:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from psi.errors import GateError, MachineError, PsiError, UsageError
 from psi.intake import framing
+from psi.intake.output import reason
 
 CHUNK_BYTES = 4 << 20  # larger blocks leave the cache, smaller ones cost more calls
 MAX_HEADER_BYTES = 1 << 20
@@ -88,7 +89,7 @@ def open_file(path: Path) -> BinaryIO:
 def unreadable(path: Path, error: OSError) -> MachineError:
     """Return what says that the system refuses to read a file."""
     return MachineError(
-        f"cannot read {path}: {error.strerror or 'unknown reason'}".lower(),
+        f"cannot read {path}: {reason(error)}",
         hint="check the file's owner and permissions",
     )
 

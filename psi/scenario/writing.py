@@ -6,9 +6,9 @@ import io
 import json
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
@@ -20,7 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from psi.errors import MachineError, UsageError
-from psi.intake.output import whole_file
+from psi.intake.output import reason, whole_file
 from psi.scenario import files, pools
 from psi.scenario.plan import DUPLICATE, JUNK_ADDRESS, KINDS, MATCH, PLAIN, Plan
 
@@ -83,18 +83,26 @@ def write(
             progress(done, requests + records)
 
     with ExitStack() as stack:
-        streams = [stack.enter_context(whole_file(folder / name, mode=FILE_MODE)) for name in NAMES]
-        pool = stack.enter_context(ThreadPoolExecutor(os.cpu_count() or 1))
-        stack.callback(pool.shutdown, wait=True, cancel_futures=True)
-        _write_slices(streams[0], pool, partial(files.requests, plan), request_slots, report)
-        _write_slices(
-            streams[1], pool, partial(files.records, plan), record_slots, lambda n: report(requests + n)
-        )
+
+        @contextmanager
+        def opened(name: str) -> Iterator[BinaryIO]:
+            stream = stack.enter_context(whole_file(folder / name, mode=FILE_MODE))
+            yield stream
+            stream.flush()  # before any of the files gets its name: all four are there in the end, or none
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            with opened(NAMES[0]) as stream:
+                _write_slices(stream, pool, partial(files.requests, plan), request_slots, report)
+            with opened(NAMES[1]) as stream:
+                make = partial(files.records, plan)
+                _write_slices(stream, pool, make, record_slots, lambda done: report(requests + done))
         lines = _truth_lines(plan, request_slots, record_slots)
-        lines.write_csv(streams[2])
         junk = lines["address"].drop_nulls().value_counts(sort=False).sort("address")
         truth.junk_addresses.update(junk.iter_rows())
-        streams[3].write(json.dumps(asdict(truth), indent=2).encode() + b"\n")
+        with opened(NAMES[2]) as stream:
+            stream.write(lines.write_csv().encode())
+        with opened(NAMES[3]) as stream:
+            stream.write(json.dumps(asdict(truth), indent=2).encode() + b"\n")
     return truth
 
 
@@ -103,7 +111,7 @@ def _claim(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MachineError(f"cannot make the folder {folder}: {error.strerror}".lower()) from error
+        raise MachineError(f"cannot make the folder {folder}: {reason(error)}") from error
     for name in NAMES:
         if (folder / name).exists():
             raise UsageError(

@@ -40,11 +40,12 @@ impl EcdhReceiver {
     ///
     /// # Errors
     ///
-    /// [`CoreError::TooManyItems`], [`CoreError::RepeatedItem`], [`CoreError::Threads`], [`CoreError::NoThreads`].
+    /// [`CoreError::TooManyItems`], [`CoreError::RepeatedItem`], [`CoreError::Threads`], [`CoreError::NoThreads`],
+    /// and those of [`SecretScalar::draw`].
     pub fn new(items: Vec<[u8; DIGEST_BYTES]>, setup: Setup) -> Result<Self, CoreError> {
         let (n_sender, n_receiver) = (setup.n_peer, items.len());
         let (engine, randomness) = Engine::new(setup, &items, n_sender, n_receiver)?;
-        let scalar = SecretScalar::draw(&mut randomness.stream("ecdh receiver scalar"));
+        let scalar = SecretScalar::draw(&mut randomness.stream("ecdh receiver scalar"))?;
         Ok(Self {
             inverse: scalar.inverse(),
             scalar,

@@ -38,7 +38,8 @@ impl EcdhSender {
     ///
     /// # Errors
     ///
-    /// [`CoreError::TooManyItems`], [`CoreError::RepeatedItem`], [`CoreError::Threads`], [`CoreError::NoThreads`].
+    /// [`CoreError::TooManyItems`], [`CoreError::RepeatedItem`], [`CoreError::Threads`], [`CoreError::NoThreads`],
+    /// and those of [`SecretScalar::draw`].
     pub fn new(items: Vec<[u8; DIGEST_BYTES]>, setup: Setup) -> Result<Self, CoreError> {
         let (n_sender, n_receiver) = (items.len(), setup.n_peer);
         let (engine, randomness) = Engine::new(setup, &items, n_sender, n_receiver)?;
@@ -46,7 +47,7 @@ impl EcdhSender {
         let shuffled = if engine.suite == Suite::EcdhCardinality { n_receiver as u32 } else { 0 };
         let order = Zeroizing::new(randomness.stream("ecdh sender shuffle").permutation(shuffled));
         Ok(Self {
-            scalar: SecretScalar::draw(&mut randomness.stream("ecdh sender scalar")),
+            scalar: SecretScalar::draw(&mut randomness.stream("ecdh sender scalar"))?,
             order,
             blinded: Chunks::elements(Kind::Blinded, n_receiver),
             evaluated: Chunks::elements(Kind::Evaluated, n_receiver),
