@@ -182,9 +182,9 @@ class VoleReceiver:
     *Holds against* malicious parties if ``malicious``, else semi-honest ones.
 
     ``session`` makes it. ``digests`` are those of the distinct own items, shape (items, 32), C-contiguous; two equal
-    ones show as a ``UsageError`` while they are encoded. ``n_sender`` is what the sender declared; more than 2^28 items
-    are a ``UsageError``. ``sid`` is 32 bytes and the same for both; ``seed`` is 32 secret bytes, fresh for this role and
-    this run. The result does not depend on ``threads`` (1 to 1024).
+    ones show as a ``UsageError`` while they are encoded. ``n_sender`` is what the sender declared; more than 2^28
+    items are a ``UsageError``. ``sid`` is 32 bytes and the same for both; ``seed`` is 32 secret bytes, fresh for this
+    role and this run. The result does not depend on ``threads`` (1 to 1024).
     """
 
     def __new__(
@@ -208,12 +208,13 @@ class VoleReceiver:
 
     def next_frame(self) -> bytes | None:
         """
-        Do a piece of work and return a frame if one came of it: ``extend``, ``challenge``, ``bind``, ``okvs`` or ``report``.
+        Do a piece of work and return a frame if one came of it.
 
+        That is ``extend``, ``challenge``, ``bind``, ``okvs`` or ``report``.
         ``None`` means: wait for the peer if ``needs_peer``, done if ``finished``, else call again. Raises
         ``DecodeError`` (an element that is not canonical, or the identity), ``VerificationError`` (a check over what
-        the peer sent failed),
-        ``UsageError`` (equal items) and ``MachineError`` (the items cannot be encoded under this seed).
+        the peer sent failed), ``UsageError`` (equal items) and ``MachineError`` (the items cannot be encoded under
+        this seed).
         """
 
     def receive(self, frame: bytes) -> None:
@@ -228,7 +229,11 @@ class VoleReceiver:
         """Return phase (as in the ``alive`` frame), done and total; never waits for a call at work."""
 
     def matched(self) -> NDArray[np.uint32]:
-        """Return the indices of the own items that the sender has, ascending. Raises ``UsageError`` before ``finished``."""
+        """
+        Return the indices of the own items that the sender has, ascending.
+
+        Raises ``UsageError`` before ``finished``.
+        """
 
 @final
 class VoleSender:
@@ -262,12 +267,12 @@ class VoleSender:
 
     def next_frame(self) -> bytes | None:
         """
-        Do a piece of work and return a frame if one came of it: ``choose``, ``punctured``, ``proof``, ``open`` or ``vole-tags``.
+        Do a piece of work and return a frame if one came of it.
 
+        That is ``choose``, ``punctured``, ``proof``, ``open`` or ``vole-tags``.
         ``None`` means: wait for the peer if ``needs_peer``, done if ``finished``, else call again. Raises
         ``DecodeError`` (an element that is not canonical, or the identity), ``VerificationError`` (a check over what
-        the peer sent failed) and
-        ``UsageError`` (equal items).
+        the peer sent failed) and ``UsageError`` (equal items).
         """
 
     def receive(self, frame: bytes) -> None:

@@ -28,6 +28,8 @@ MAX_CONTROL_BODY_BYTES = 1 << 10
 class Suite(enum.Enum):
     """Name a complete choice of protocol, output included; terms and hello carry the value."""
 
+    VOLE_MALICIOUS = "vole-malicious"
+    VOLE_SEMI_HONEST = "vole-semi-honest"
     ECDH = "ecdh"
     ECDH_CARDINALITY = "ecdh-cardinality"
 
@@ -35,6 +37,11 @@ class Suite(enum.Enum):
     def learns_items(self) -> bool:
         """Say whether the receiver learns which of its items matched, and not only how many."""
         return self is not Suite.ECDH_CARDINALITY
+
+    @property
+    def can_report(self) -> bool:
+        """Say whether the receiver can tell the sender which of the sender's items matched: whether both can learn."""
+        return self in (Suite.VOLE_MALICIOUS, Suite.VOLE_SEMI_HONEST)
 
 
 class FrameType(enum.IntEnum):
@@ -49,6 +56,16 @@ class FrameType(enum.IntEnum):
     BLINDED = 0x10
     EVALUATED = 0x11
     TAGS = 0x12
+    CHOOSE = 0x20
+    EXTEND = 0x21
+    PUNCTURED = 0x22
+    CHALLENGE = 0x23
+    PROOF = 0x24
+    BIND = 0x25
+    OKVS = 0x26
+    OPEN = 0x27
+    VOLE_TAGS = 0x28
+    REPORT = 0x29
 
     @property
     def is_control(self) -> bool:
@@ -86,6 +103,8 @@ class Phase(enum.StrEnum):
     TAG = "tag"
     FINALIZE = "finalize"
     MATCH = "match"
+    CORRELATE = "correlate"
+    ENCODE = "encode"
 
 
 _Digest = Annotated[bytes, msgspec.Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]

@@ -24,7 +24,7 @@ from psi.session import Role, Session
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SUITES = st.sampled_from(parameters.SUITES)
+SUITES = st.sampled_from(parameters.ECDH_SUITES)
 
 
 def digests_of(numbers: Sequence[int]) -> list[bytes]:
@@ -224,7 +224,7 @@ def test_both_refuse_own_items_above_the_limit() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suite", parameters.SUITES)
+@pytest.mark.parametrize("suite", parameters.ECDH_SUITES)
 def test_long_lists_are_cut_where_the_reference_cuts_them(suite: str) -> None:
     # One more than a full frame of elements and one more than a full frame of tags.
     n_receiver, n_sender = parameters.ELEMENTS_PER_FRAME + 1, parameters.TAGS_PER_FRAME + 1

@@ -56,7 +56,12 @@ def test_types_on_the_wire_are_those_of_the_reference() -> None:
 
 
 def test_only_the_suite_for_the_size_hides_the_items() -> None:
-    assert {suite.value: suite.learns_items for suite in Suite} == {"ecdh": True, "ecdh-cardinality": False}
+    hides = {suite.value for suite in Suite if not suite.learns_items}
+    assert hides == {"ecdh-cardinality"}
+
+
+def test_only_the_vole_suites_can_report_to_the_sender() -> None:
+    assert {suite.value for suite in Suite if suite.can_report} == {"vole-malicious", "vole-semi-honest"}
 
 
 @pytest.mark.parametrize("message", [*MESSAGES[:2], *MESSAGES[3:]], ids=str)

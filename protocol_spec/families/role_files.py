@@ -32,12 +32,12 @@ NOT_CANONICAL = {
 
 def files() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the files of this module."""
-    for suite in parameters.SUITES:
+    for suite in parameters.ECDH_SUITES:
         for n_receiver, n_sender in ((N_RECEIVER, N_SENDER), (0, 2), (2, 0), (0, 0), (1, 1)):
             for receiver in (True, False):
                 name = f"{file_name(suite, receiver)}_{n_receiver}x{n_sender}"
                 yield f"roles/{name}.json", good(suite, receiver, n_receiver, n_sender)
-    for suite in parameters.SUITES:
+    for suite in parameters.ECDH_SUITES:
         for name, (flag, operations) in bad_sender_peers(suite).items():
             yield (
                 f"roles_bad/{file_name(suite, False)}_{name}.json",

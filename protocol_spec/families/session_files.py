@@ -25,7 +25,7 @@ SIZES = ((3, 4), (0, 2), (2, 0), (0, 0), (1, 1))
 
 def files() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the files of this module."""
-    for suite in parameters.SUITES:
+    for suite in parameters.ECDH_SUITES:
         for n_receiver, n_sender in SIZES:
             for receiver_initiates in (True, False):
                 first = "receiver" if receiver_initiates else "sender"

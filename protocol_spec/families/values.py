@@ -170,7 +170,7 @@ def files() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "hash_to_group.json", hash_to_group_cases()
     yield "randomness.json", randomness_cases()
     yield "lengths.json", lengths()
-    for suite in parameters.SUITES:
+    for suite in parameters.ECDH_SUITES:
         yield f"{suite.replace('-', '_')}_functions.json", functions(suite)
 
 
@@ -218,7 +218,7 @@ def terms_case() -> dict[str, Any]:
 def hash_to_group_cases() -> dict[str, Any]:
     """Return digests and the elements they hash to."""
     cases = []
-    for suite in parameters.SUITES:
+    for suite in parameters.ECDH_SUITES:
         dst = ecdh.suite_dst(suite, fixed_bytes("sid"))
         for digest in (bytes(32), b"\xff" * 32, *people(0, 2)):
             uniform = hash_to_group.expand_message_xmd(digest, dst, hash_to_group.UNIFORM_BYTES)

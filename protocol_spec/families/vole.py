@@ -27,7 +27,11 @@ def files() -> Iterator[tuple[str, dict[str, Any]]]:
     about = "the vole suites: tags, their code, the order of batches, commitments, bounds"
     content = {
         "tag_lengths": [
-            {"n_sender": n_sender, "n_receiver": n_receiver, "tag_bytes": semi_honest_tag_bytes(n_sender, n_receiver)}
+            {
+                "n_sender": n_sender,
+                "n_receiver": n_receiver,
+                "tag_bytes": semi_honest_tag_bytes(n_sender, n_receiver),
+            }
             for n_sender, n_receiver in SIZES
         ],
         "batches": [
@@ -43,7 +47,10 @@ def files() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "vole.json", vector_file("vole", about, content)
     for suite in (vole.MALICIOUS, vole.SEMI_HONEST):
         name = suite.replace("-", "_")
-        yield f"{name}.json", vector_file("vole-run", f"a whole run of {suite}, both sides learning", run(suite))
+        yield (
+            f"{name}.json",
+            vector_file("vole-run", f"a whole run of {suite}, both sides learning", run(suite)),
+        )
 
 
 def semi_honest_tag_bytes(n_sender: int, n_receiver: int) -> int:
@@ -72,7 +79,12 @@ def code(count: int, tag_bytes: int) -> dict[str, Any]:
     """Return the code of tags."""
     stream = fixed_bytes(f"tags {count}", count * tag_bytes)
     tags = sorted(stream[start : start + tag_bytes] for start in range(0, len(stream), tag_bytes))
-    return {"tag_bytes": tag_bytes, "tags": b"".join(tags).hex(), "count": count, "code": vole_code(tags).hex()}
+    return {
+        "tag_bytes": tag_bytes,
+        "tags": b"".join(tags).hex(),
+        "count": count,
+        "code": vole_code(tags).hex(),
+    }
 
 
 def vole_code(tags: list[bytes]) -> bytes:
@@ -86,7 +98,11 @@ def order(count: int) -> dict[str, Any]:
     """Return the secret order of a sender's items."""
     seed = fixed_bytes("vole sender seed")
     drawn = tag_code.Order(count, role_stream(seed, SID, "vole sender order"))
-    return {"seed": seed.hex(), "sid": SID.hex(), "items": [drawn.item(position) for position in range(count)]}
+    return {
+        "seed": seed.hex(),
+        "sid": SID.hex(),
+        "items": [drawn.item(position) for position in range(count)],
+    }
 
 
 def commitment() -> dict[str, Any]:
@@ -115,7 +131,8 @@ def run(suite: str) -> dict[str, Any]:
         frames.append({"from": "sender" if from_sender else "receiver", **described(kind, body)})
         taker = receiver if from_sender else sender
         queue.extend((not from_sender, frame) for frame in taker.receive(kind, body))
-    assert receiver.finished and sender.finished
+    assert receiver.finished
+    assert sender.finished
     return {
         "suite": suite,
         "sid": SID.hex(),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 PROTOCOL = "psi/1"
-SUITES = ("ecdh", "ecdh-cardinality")
+ECDH_SUITES = ("ecdh", "ecdh-cardinality")
+SUITES = ("vole-malicious", "vole-semi-honest", *ECDH_SUITES)
 
 STATISTICAL_BITS = 40
 MAX_ITEMS = 2**28

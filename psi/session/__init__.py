@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from psi import _core
-from psi.session.machine import SEED_BYTES, Output, Progress, Role, Session
+from psi.session.machine import DEADLINE_S, SEED_BYTES, Output, Progress, Role, Session
 
-__all__ = ["SEED_BYTES", "Output", "Progress", "Role", "Session", "backend"]
+__all__ = ["DEADLINE_S", "SEED_BYTES", "Output", "Progress", "Role", "Session", "backend"]
 
 
 def backend() -> dict[str, str]:

@@ -7,6 +7,7 @@ import enum
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from psi import _core, wire
 from psi.errors import LimitError, PeerError, PsiError, StateError, TermsError, UsageError, VerificationError
 from psi.session.refusals import difference, told
 from psi.session.states import State, table
-from psi.session.suites import SUITES, CoreRole, ReceiverRole
+from psi.session.suites import SUITES, CoreRole, CountingRole, LearningRole
 from psi.transcript import Transcript, session_identifier
 from psi.wire import (
     MAX_ITEMS,
@@ -32,6 +33,8 @@ from psi.wire import (
 )
 
 SEED_BYTES = 32
+DEADLINE_S = 10.0  # vole.md, "Deadline"; the terms may say another
+DEADLINE_PER_ITEM_S = 20e-6
 
 
 class Role(enum.Enum):
@@ -52,9 +55,10 @@ class Progress:
 @dataclass(frozen=True)
 class Output:
     """
-    Hold what a suite tells a party: ``None`` is what it does not tell, and a sender learns neither.
+    Hold what a suite tells a party: ``None`` is what it does not tell.
 
-    ``matched`` are the positions of the own items that the peer has, ascending (uint32).
+    A sender learns what is reported to it, if anything is. ``matched`` are the positions of the own items that the peer
+    has, ascending (uint32).
     """
 
     suite: Suite
@@ -69,7 +73,9 @@ class Session:
     ``digests`` are the 32-byte digests of the own items, distinct (uint8, shape (n, 32)); ``certificate`` and
     ``peer_certificate`` the SHA-256 of both TLS certificates; ``max_items`` and ``peer_max_items`` the limits of the
     terms. ``seed`` (secret) and ``nonce`` (public) are 32 fresh bytes each from the operating system: one seed, one
-    session; it is forgotten as soon as the role exists. The party that joins is the ``initiator``.
+    session; it is forgotten as soon as the role exists. The party that joins is the ``initiator``. With ``report`` the
+    receiver tells the sender which of its items matched. ``deadline_s`` is what the terms give the receiver for its
+    commitment, besides 20 microseconds for each of its items, where the suite has one.
 
     One thread may call ``next_frame``, ``alive_frame`` and ``refuse_frame`` while another calls ``receive``. Any
     exception ends the session: later steps raise it again, and there will be no output. Raises ``UsageError`` for
@@ -91,6 +97,8 @@ class Session:
         seed: bytes,
         nonce: bytes,
         threads: int,
+        report: bool = False,
+        deadline_s: float = DEADLINE_S,
     ) -> None:
         for name, value, length in (
             ("terms_digest", terms_digest, wire.DIGEST_BYTES),
@@ -105,12 +113,11 @@ class Session:
             raise UsageError(f"digests: not an array of bytes with {wire.DIGEST_BYTES} columns")
         _check_limit("this side", len(digests), max_items)
         roles = SUITES[suite]
-        receives_output = role is Role.RECEIVER
-        own, peer = (
-            (roles.from_receiver, roles.from_sender)
-            if receives_output
-            else (roles.from_sender, roles.from_receiver)
-        )
+        if report and roles.report is None:
+            raise UsageError(f"suite {suite.value}: the receiver cannot report what matched")
+        from_receiver = (*roles.from_receiver, *([roles.report] if report and roles.report else []))
+        is_receiver = role is Role.RECEIVER
+        own, peer = (from_receiver, roles.from_sender) if is_receiver else (roles.from_sender, from_receiver)
         greeting = Hello if initiator else HelloAck
         self._role, self._suite, self._initiator, self._threads = role, suite, initiator, threads
         self._table = table(initiator=initiator, sends=own, receives=peer)
@@ -122,7 +129,10 @@ class Session:
         self._hello_frames: dict[bool, bytes] = {}  # by whether the initiator sent it
         self._transcript = Transcript(_core.Hasher)
         self._core: CoreRole | None = None
-        self._receiver: ReceiverRole | None = None
+        self._learner: LearningRole | None = None
+        self._report, self._deadline_s = report, deadline_s
+        self._timed = None if is_receiver else roles.timed
+        self._owes = False
         self._peer_finish = b""
         self._output: Output | None = None
         self._difference: PsiError | None = None
@@ -147,6 +157,15 @@ class Session:
     def finished(self) -> bool:
         """Say whether both finishes were exchanged and compared."""
         return self._state is State.FINISHED
+
+    @property
+    def owed_within_s(self) -> float | None:
+        """
+        Return within how many seconds after the last frame sent the peer owes a certain answer, if it owes one.
+
+        The transport has the clock. A receiver of ``vole-malicious`` owes its commitment (vole.md, "Deadline").
+        """
+        return self._deadline_s + DEADLINE_PER_ITEM_S * (self.n_peer or 0) if self._owes else None
 
     @property
     def transcript(self) -> bytes:
@@ -236,7 +255,7 @@ class Session:
         """Forget every secret; what was compared before stays true."""
         if self._ended_by is None and isinstance(error, PsiError):
             self._ended_by = error
-        self._core = self._receiver = self._digests = None
+        self._core = self._learner = self._digests = None
         self._seed = b""
         if self._state is State.FINISHED:
             self._may_refuse = False
@@ -279,6 +298,8 @@ class Session:
             raise StateError(f"{kind.label}: it has no place in the state {self._state.value!r}")
         if kind.is_in_transcript:
             self._transcript.add(frame, from_initiator=not self._initiator)
+        if self._timed is not None and kind is self._timed[1]:
+            self._owes = False
         if kind.is_control:
             self._receive_message(wire.decode(frame), frame)
         else:
@@ -324,14 +345,17 @@ class Session:
             return
         sid = session_identifier(self._hello_frames[True], self._hello_frames[False], _core.Hasher)
         roles, digests = SUITES[self._suite], self._digests
+        reports = {} if roles.report is None else {"report": self._report}
         if self._role is Role.RECEIVER:
-            self._core = self._receiver = roles.receiver(
-                digests, n_sender=self.n_peer, sid=sid, seed=self._seed, threads=self._threads
+            self._core = self._learner = roles.receiver(
+                digests, n_sender=self.n_peer, sid=sid, seed=self._seed, threads=self._threads, **reports
             )
         else:
             self._core = roles.sender(
-                digests, n_receiver=self.n_peer, sid=sid, seed=self._seed, threads=self._threads
+                digests, n_receiver=self.n_peer, sid=sid, seed=self._seed, threads=self._threads, **reports
             )
+            if self._report:
+                self._learner = cast(LearningRole, self._core)
         self._digests, self._seed = None, b""
 
     def _sent(self, kind: FrameType, frame: bytes) -> bytes:
@@ -341,6 +365,8 @@ class Session:
             raise StateError(f"finish: it came before this side had sent its last {kind.label}")
         if kind.is_in_transcript:
             self._transcript.add(frame, from_initiator=self._initiator)
+        if self._timed is not None and kind is self._timed[0]:
+            self._owes = True
         self._state = state
         self.bytes_sent += len(frame)
         return frame
@@ -356,13 +382,13 @@ class Session:
         """Compare the transcripts; only now is there an output."""
         if self._peer_finish != self._digest:
             raise VerificationError("finish: the two sides did not see the same frames")
-        if self._receiver is None:
+        if self._learner is None:
             self._output = Output(self._suite, None, None)
         elif self._suite.learns_items:
-            matched = self._receiver.matched()
+            matched = self._learner.matched()
             self._output = Output(self._suite, len(matched), matched)
         else:
-            self._output = Output(self._suite, self._receiver.overlap(), None)
+            self._output = Output(self._suite, cast(CountingRole, self._learner).overlap(), None)
 
 
 def _check_limit(party: str, items: int, limit: int) -> None:

@@ -40,14 +40,18 @@ class CoreRole(Protocol):
         """Return the phase, how much of it is done, and of how much."""
 
 
-class ReceiverRole(CoreRole, Protocol):
-    """The side that has an output."""
+class LearningRole(CoreRole, Protocol):
+    """A side that has an output: the receiver, and the sender to whom it reports."""
+
+    def matched(self) -> NDArray[np.uint32]:
+        """Return which of the own items the peer has, ascending; only where the suite tells."""
+
+
+class CountingRole(LearningRole, Protocol):
+    """The receiver of a suite that may tell the number of matched items alone."""
 
     def overlap(self) -> int:
         """Return how many of the own items the peer has."""
-
-    def matched(self) -> NDArray[np.uint32]:
-        """Return which they are, ascending; only where the suite tells."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,17 @@ class Roles:
     """
     Hold what runs a suite; a new suite is one more line of ``SUITES``.
 
-    ``receiver`` takes ``(digests, *, n_sender, sid, seed, threads)``, ``sender`` the same with ``n_receiver``.
+    ``receiver`` takes ``(digests, *, n_sender, sid, seed, threads)``, ``sender`` the same with ``n_receiver``, and
+    both ``report`` where there is a frame ``report``, by which the receiver tells the sender what matched. ``timed``
+    is a frame of the sender and the one that the receiver owes it within a time that the terms state.
     """
 
-    receiver: Callable[..., ReceiverRole]
+    receiver: Callable[..., LearningRole]
     sender: Callable[..., CoreRole]
     from_receiver: tuple[FrameType, ...]
     from_sender: tuple[FrameType, ...]
+    report: FrameType | None = None
+    timed: tuple[FrameType, FrameType] | None = None
 
 
 def _ecdh(*, cardinality: bool) -> Roles:
@@ -74,7 +82,23 @@ def _ecdh(*, cardinality: bool) -> Roles:
     )
 
 
+def _vole(*, malicious: bool) -> Roles:
+    """Return the line of a suite over a silent correlation (vole.md)."""
+    checks = (FrameType.CHALLENGE, FrameType.BIND), (FrameType.PROOF, FrameType.OPEN)
+    challenges, answers = checks if malicious else ((), ())
+    return Roles(
+        receiver=partial(_core.VoleReceiver, malicious=malicious),
+        sender=partial(_core.VoleSender, malicious=malicious),
+        from_receiver=(FrameType.EXTEND, *challenges, FrameType.OKVS),
+        from_sender=(FrameType.CHOOSE, FrameType.PUNCTURED, *answers, FrameType.VOLE_TAGS),
+        report=FrameType.REPORT,
+        timed=(FrameType.PROOF, FrameType.BIND) if malicious else None,
+    )
+
+
 SUITES: Mapping[Suite, Roles] = {
+    Suite.VOLE_MALICIOUS: _vole(malicious=True),
+    Suite.VOLE_SEMI_HONEST: _vole(malicious=False),
     Suite.ECDH: _ecdh(cardinality=False),
     Suite.ECDH_CARDINALITY: _ecdh(cardinality=True),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from psi.errors import PeerError, PsiError, TransportError
+from psi.errors import PeerError, PsiError, TransportError, VerificationError
 from psi.session import Progress, Session
 from psi.transport.channel import Channel, Clock, ConnectionLostError
 
@@ -63,6 +63,7 @@ class _Driver:
         self._reported: tuple[Progress, Progress] | None = None
         self._last_sent = self._last_alive = clock.now()
         self._told = session.progress
+        self._due: float | None = None
         self._changed = threading.Condition()  # guards what follows
         self._received = 0
         self._error: BaseException | None = None
@@ -73,7 +74,9 @@ class _Driver:
         """Hand frames to the session until it is over; the body of the reader thread."""
         try:
             while not (self._stopping or self._session.finished):
-                self._session.receive(self._channel.receive())
+                frame = self._channel.receive()
+                self._check_due()
+                self._session.receive(frame)
                 self._note(received=1)
         except ConnectionLostError as error:
             self._note(error=self._ending(error))
@@ -127,6 +130,11 @@ class _Driver:
             self._wait_until(lambda: self._error is not None)
             raise (self._error or self._ending(error)) from error
         self._last_sent = self._clock.now()
+        owed_within_s = self._session.owed_within_s
+        if owed_within_s is None:
+            self._due = None
+        elif self._due is None:
+            self._due = self._last_sent + owed_within_s
 
     def _send_alive_if_due(self) -> None:
         """Say what this side is at, when that has changed or when it has had nothing to send for a while."""
@@ -149,11 +157,21 @@ class _Driver:
             return
         if self._error is not None:
             raise self._error
+        self._check_due()
         quiet_since = self._channel.quiet_since
         if quiet_since is not None and self._clock.now() - quiet_since >= self._idle_timeout_s:
             raise TransportError(
                 f"nothing came from the peer for {self._idle_timeout_s:g} s",
                 hint="look whether the other side still runs and the network holds, then start both sides again",
+            )
+
+    def _check_due(self) -> None:
+        """Refuse a peer that has let the time for an answer pass; what arrives then is not looked at any more."""
+        due = self._due
+        if due is not None and self._session.owed_within_s is not None and self._clock.now() >= due:
+            raise VerificationError(
+                "the peer did not commit to its list within the time of the terms",
+                hint="a slow machine may need a longer deadline_s in the terms",
             )
 
     def _ending(self, error: ConnectionLostError) -> PsiError:
