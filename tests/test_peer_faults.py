@@ -133,7 +133,7 @@ NOISE = [
     ("http", b"GET / HTTP/1.1\r\nHost: psi\r\n\r\n", "type 0x2f is not known"),
     ("garbage", bytes(range(200, 256)), "type 0xcc is not known"),
     ("zeros", bytes(64), "type 0x00 is not known"),
-    ("reserved_type", b"\x02\x00\x00\x00\x20\x00", "type 0x20 is not known"),
+    ("reserved_type", b"\x02\x00\x00\x00\x2a\x00", "type 0x2a is not known"),
 ]
 
 

@@ -155,7 +155,9 @@ def test_no_two_frames_of_a_party_can_be_swapped(suite: Suite, receiver_joins: b
 @pytest.mark.parametrize("kind", FrameType, ids=lambda kind: kind.label)
 def test_no_frame_but_alive_can_be_put_in(suite: Suite, receiver_joins: bool, kind: FrameType) -> None:
     frames = recorded(suite, receiver_joins)
-    extra = {wire.frame_type(frame): frame for _, frame in frames}
+    # Those of other suites are included.
+    extra = {each: wire.pack(bytes([each]) + bytes(32)) for each in FrameType}
+    extra |= {wire.frame_type(frame): frame for _, frame in frames}
     extra[FrameType.ALIVE] = wire.encode(wire.Alive(wire.Phase.MATCH, 99))
     extra[FrameType.REFUSE] = wire.encode(wire.Refuse(wire.Refusal.LIMIT))
     for place in range(len(frames)):

@@ -26,8 +26,8 @@
 pub mod backend;
 pub mod error;
 pub mod fixed_key;
-pub mod gf64;
 pub mod gf128;
+pub mod gf64;
 pub mod group;
 pub mod item;
 pub mod lanes;

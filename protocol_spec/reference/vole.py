@@ -15,9 +15,10 @@ from .errors import DecodeError, StateError, VerificationError
 from .frames import Kind
 from .parameters import MAX_FRAME_BYTES
 from .randomness import role_stream
+from .ristretto255 import ELEMENT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     Frame = tuple[Kind, bytes]
 
@@ -77,7 +78,7 @@ def trees_bytes(batch: silent_vole.Batch) -> int:
 
 def extension_bytes(correlation: silent_vole.Sizes) -> int:
     """Return the length of the message ``extension``."""
-    prefix = base_ot.ELEMENT_BYTES + silent_vole.SEED_BYTES
+    prefix = ELEMENT_BYTES + silent_vole.SEED_BYTES
     return prefix + softspoken.message_bytes(correlation.padded, malicious=correlation.malicious)
 
 
@@ -375,7 +376,7 @@ class Sender:
         return not self.inbox.expected and not self.reporting
 
 
-def first(stream, count: int) -> bytes:
+def first(stream: Iterator[int], count: int) -> bytes:
     """Return the first bytes of a stream."""
     return blake3.first_bytes(stream, count)
 

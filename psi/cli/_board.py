@@ -21,6 +21,8 @@ WORDS = {
     "tag": "tagging own items",
     "finalize": "removing the blinding",
     "match": "matching",
+    "correlate": "making the shared randomness",
+    "encode": "encoding own items",
     "write": "writing the result",
     "done": "done",
     "scenario": "making the synthetic case",

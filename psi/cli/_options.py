@@ -96,10 +96,10 @@ def outcome_options(function: Callable[..., R]) -> Callable[..., R]:
     """Add ``--suite`` and ``--learns``: what is learned, and by whom."""
     suite = click.option(
         "--suite",
-        default="ecdh",
+        default="vole-malicious",
         show_default=True,
         metavar="SUITE",
-        help="ecdh, or ecdh-cardinality for the size only.",
+        help="vole-malicious, vole-semi-honest (fewer bytes), ecdh (easiest to explain), ecdh-cardinality (size only).",
     )
     learns = click.option(
         "--learns",

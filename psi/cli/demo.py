@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from psi.terms import Side
 
 SIDES = ("requester", "holder")
+SEMI_HONEST = "holds against parties that follow the protocol and try to learn more (semi-honest)."
 ASSURANCE = {
-    "ecdh": "holds against parties that follow the protocol and try to learn more (semi-honest).",
-    "ecdh-cardinality": "holds against parties that follow the protocol and try to learn more (semi-honest).",
+    "vole-malicious": "holds against parties that cheat in the protocol (malicious), on stated assumptions.",
+    "vole-semi-honest": SEMI_HONEST,
+    "ecdh": SEMI_HONEST,
+    "ecdh-cardinality": SEMI_HONEST,
 }
 
 

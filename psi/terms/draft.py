@@ -60,7 +60,7 @@ def draft(
     purpose: str,
     authority: str,
     expires: datetime.date,
-    suite: Suite | str = Suite.ECDH,
+    suite: Suite | str = Suite.VOLE_MALICIOUS,
     learns: Side = "requester",
     max_requests: int = DEFAULT_MAX_ITEMS,
     max_records: int = DEFAULT_MAX_ITEMS,

@@ -18,6 +18,7 @@ const DIGITS: usize = 1 << DIGIT_BITS;
 struct DenseSums([[u128; DIGITS]; DENSE / DIGIT_BITS]);
 
 impl DenseSums {
+    #[allow(clippy::large_stack_arrays)] // 24 KiB, once for each bin
     fn new(columns: &[u128]) -> Self {
         let mut sums = [[0; DIGITS]; DENSE / DIGIT_BITS];
         for (sums, columns) in sums.iter_mut().zip(columns.chunks(DIGIT_BITS)) {

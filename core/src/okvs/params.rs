@@ -123,14 +123,15 @@ fn log2_overflow(n: i128, bins: i128, k: i128) -> Option<i128> {
         return None;
     }
     let two_pi = log2_of(6_283_185) - log2_of(1_000_000);
-    let root = (log2_of(n) - two_pi - log2_of(k) - log2_of(n - k)) / 2;
+    let half_root = (log2_of(n) - two_pi - log2_of(k) - log2_of(n - k)) / 2;
     let inside = k * (log2_of(n) + log2_of(p) - 32 * ONE - log2_of(k));
-    let outside = (n - k) * (log2_of(n) + log2_of(other) - 32 * ONE - log2_of(n - k));
-    Some(log2_of(bins) + root + inside + outside + log2_of((k + 1) * other) - log2_of(margin))
+    let misses = (n - k) * (log2_of(n) + log2_of(other) - 32 * ONE - log2_of(n - k));
+    Some(log2_of(bins) + half_root + inside + misses + log2_of((k + 1) * other) - log2_of(margin))
 }
 
 /// The least third of the sparse columns by the rule of Raghuraman and Rindal (CCS 2022, section 4.2, weight 3):
 /// `3 part / load >= 1.223 + (bits + 9.2) / 2^(0.555 log2(load) + 2.336076)`.
+#[allow(clippy::similar_names)]
 fn least_part(load: i128, bins: i128) -> i128 {
     let bits = (CORE_BITS * 10 + 92) * ONE / 10 + 1 + log2_of(bins);
     let excess = log2_of(bits * 1000 * load) - i128::from(FRACTION) * ONE;

@@ -214,6 +214,7 @@ pub fn unexpected(kind: Kind) -> CoreError {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation)] // small test values
 mod tests {
     use super::*;
 

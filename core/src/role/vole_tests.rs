@@ -198,7 +198,7 @@ fn every_check_has_a_cheater_that_it_finds() {
     assert_eq!(fault(0x20, &|_| 1), (false, Fault::Verification, check("the opened mask")));
     assert_eq!(fault(0x27, &|_| 5), (false, Fault::Verification, check("the opened mask")));
     // The leaf check and the subspace check of the extension.
-    assert_eq!(fault(0x21, &|_| 1 + 32 + 32 + 40).0, true);
+    assert!(fault(0x21, &|_| 1 + 32 + 32 + 40).0);
     assert_eq!(fault(0x21, &|length| length - 1).1, Fault::Verification);
     assert_eq!(fault(0x21, &|length| length / 2).1, Fault::Verification);
     // The trees, the challenge, the proof.
@@ -226,6 +226,7 @@ fn a_frame_that_is_repeated_cut_or_of_another_type_is_refused() {
             pair.run(|_, frame| vec![frame]).unwrap();
             pair.frames.iter().map(|frame| frame.1[0]).collect()
         };
+        #[allow(clippy::type_complexity)]
         let changes: [fn(Vec<u8>) -> Vec<Vec<u8>>; 5] = [
             |frame| vec![frame.clone(), frame],
             |frame| vec![frame[..frame.len() - 1].to_vec()],

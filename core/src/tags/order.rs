@@ -74,6 +74,7 @@ impl Order {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init)] // small test values
 mod tests {
     use super::*;
 

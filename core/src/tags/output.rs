@@ -55,6 +55,7 @@ impl Output {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // small test values
 mod tests {
     use super::*;
 
