@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.mishap_table import MISHAPS
-from tests.mishaps import MANY, Bench, Outcome, make_case
+from tests.mishaps import FEW_RECORDS, MANY, Bench, Outcome, make_case
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = "docs/when-things-go-wrong.md"
@@ -41,7 +41,7 @@ def outcomes() -> Iterator[tuple[str, str, Outcome]]:
     """Make every mishap happen, one after the other, and yield what came of it."""
     with tempfile.TemporaryDirectory() as name:
         base = Path(name)
-        few, many = make_case(base / "few"), make_case(base / "many", MANY)
+        few, many = make_case(base / "few"), make_case(base / "many", MANY, FEW_RECORDS)
         for section, rows in MISHAPS.items():
             for number, (title, mishap) in enumerate(rows.items()):
                 folder = base / f"{section}-{number}"

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.mishap_page import PAGE, cell, parse, row
 from tests.mishap_table import MISHAPS
-from tests.mishaps import MANY, Bench, make_case
+from tests.mishaps import FEW_RECORDS, MANY, Bench, make_case
 
 pytestmark = [pytest.mark.repo, pytest.mark.slow]
 ALL = [(section, title) for section, rows in MISHAPS.items() for title in rows]
@@ -35,7 +35,7 @@ def can_mount() -> bool:
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("cases")
-    return make_case(folder / "few"), make_case(folder / "many", MANY)
+    return make_case(folder / "few"), make_case(folder / "many", MANY, FEW_RECORDS)
 
 
 def test_the_page_has_a_row_for_each_mishap_and_no_other() -> None:
