@@ -253,7 +253,6 @@ MISHAPS: dict[str, dict[str, Mishap]] = {
     "The other side": {
         "The requester is killed before it comes": lambda bench: _gone_before(bench),
         "The requester is killed while it blinds": _killed("requester", "blind"),
-        "The holder is killed while it evaluates": _killed("holder", "evaluate"),
         "The requester is killed while it removes the blinding": _killed("requester", "finalize"),
         "The other side hangs": _silent,
         "It sends garbage": _cheated(FrameType.SIZES, b"\xff" * 64),
