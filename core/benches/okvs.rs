@@ -13,7 +13,7 @@ use psi_core::fixed_key::FixedKey;
 use psi_core::gf64::Gf64;
 use psi_core::gf128::Gf128;
 use psi_core::lanes::KeyedHash;
-use psi_core::okvs::{Bins, Parameters, RowHash, Triangulated, Value, ValueHash, Workspace, decode_bin};
+use psi_core::okvs::{BinDecoder, Bins, Parameters, RowHash, Triangulated, Value, ValueHash, Workspace};
 
 /// The processor time of this thread in nanoseconds.
 #[allow(clippy::cast_precision_loss)] // years of nanoseconds
@@ -76,13 +76,17 @@ fn store<V: Value>(name: &str, backend: Backend, keys: &[u128], repetitions: usi
     for columns_of_bin in blocks.chunks_mut(parameters.bin_columns()) {
         V::scale_add(backend, 1, &columns, columns_of_bin);
     }
-    let mut decoded = zeroed(count);
+    // A role makes tags of what is decoded, a piece at a time.
+    let mut piece = vec![0; 1 << 12];
     time(&format!("{name} decode"), count, repetitions, || {
         for (bin, columns) in blocks.chunks(parameters.bin_columns()).enumerate() {
-            let range = bins.starts()[bin]..bins.starts()[bin + 1];
-            decode_bin(&rows, columns, bins.items(bin), &mut decoded[range]);
+            let decoder = BinDecoder::new(&rows, columns);
+            for items in bins.items(bin).chunks(piece.len()) {
+                decoder.decode(items, black_box(&mut piece[..items.len()]));
+            }
         }
     });
+    let mut decoded = zeroed(count);
     let delta = random_blocks("delta", 1)[0];
     let mut values_of_items = zeroed(count);
     time(&format!("{name} values"), count, repetitions, || values.values(keys, &mut values_of_items));

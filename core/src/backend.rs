@@ -170,12 +170,21 @@ impl Backend {
         dispatch!(self, gf64_scale_add(factor, y, sum));
     }
 
-    /// Writes the keyed BLAKE3 hash of the first `message_bytes` bytes of each block, which is zero behind them.
-    pub fn blake3_keyed(self, key: &[u32; 8], message_bytes: u32, blocks: &[[u8; 64]], hashes: &mut [[u8; 32]]) {
+    /// Writes the BLAKE3 hash of the first `message_bytes` bytes of each block, which is zero behind them.
+    ///
+    /// `mode` is [`portable::KEYED`], or [`portable::DERIVED`] with the key of a context.
+    pub fn blake3_block(
+        self,
+        key: &[u32; 8],
+        mode: u32,
+        message_bytes: u32,
+        blocks: &[[u8; 64]],
+        hashes: &mut [[u8; 32]],
+    ) {
         assert_eq!(blocks.len(), hashes.len());
         assert!(message_bytes <= 64);
         debug_assert!(blocks.iter().all(|block| block[message_bytes as usize..].iter().all(|&byte| byte == 0)));
-        dispatch!(self, blake3_keyed(key, message_bytes, blocks, hashes));
+        dispatch!(self, blake3_block(key, mode, message_bytes, blocks, hashes));
     }
 }
 

@@ -3,9 +3,14 @@
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, LargeStringArray, StringArray, StringViewArray};
 use arrow_schema::DataType;
+use rayon::prelude::*;
 
+use crate::backend::Backend;
+use crate::backend::memory::zeroed;
 use crate::error::CoreError;
+use crate::lanes::{ContextHash, MESSAGE_BYTES};
 use crate::params::{DIGEST_BYTES, ITEM_CONTEXT};
+use crate::sort::sort;
 use crate::threads::Threads;
 
 /// One key column of a batch of rows, in any of Arrow's encodings of strings.
@@ -18,7 +23,9 @@ enum Column<'a> {
 impl<'a> Column<'a> {
     /// Takes a column of strings without missing values.
     fn new(index: usize, array: &'a ArrayRef, first_row: usize) -> Result<Self, CoreError> {
-        if let Some(row) = (0..array.len()).find(|&row| array.is_null(row)).filter(|_| array.null_count() > 0) {
+        if array.null_count() > 0
+            && let Some(row) = (0..array.len()).find(|&row| array.is_null(row))
+        {
             return Err(CoreError::MissingValue { column: index, row: first_row + row });
         }
         match array.data_type() {
@@ -58,25 +65,87 @@ pub fn digest_rows(
         .enumerate()
         .map(|(index, array)| Column::new(index, array, first_row))
         .collect::<Result<_, _>>()?;
-    let mut digests = vec![[0; DIGEST_BYTES]; rows];
-    threads.try_fill(&mut digests, |first, digests| {
-        let mut hasher = blake3::Hasher::new_derive_key(ITEM_CONTEXT);
-        for (row, digest) in (first..).zip(digests) {
-            hasher.reset();
-            for (index, column) in columns.iter().enumerate() {
-                let value = column.value(row);
-                let length = u32::try_from(value.len()).map_err(|_| CoreError::ValueBytes {
-                    column: index,
-                    row: first_row + row,
-                    bytes: value.len(),
-                })?;
-                hasher.update(&length.to_le_bytes()).update(value);
-            }
-            *digest = hasher.finalize().into();
+    let mut digests: Vec<[u8; DIGEST_BYTES]> = zeroed(rows);
+    let hash = ContextHash::new(Backend::chosen()?, ITEM_CONTEXT);
+    let results: Vec<_> = threads.install(|| {
+        let pieces = digests.par_chunks_mut(PIECE).enumerate();
+        pieces
+            .map_init(Scratch::new, |scratch, (i, digests)| scratch.digest(&hash, &columns, i * PIECE, digests))
+            .collect()
+    });
+    let result: Result<(), CoreError> = results.into_iter().collect();
+    result.map_err(|error| match error {
+        CoreError::ValueBytes { column, row, bytes } => {
+            CoreError::ValueBytes { column, row: first_row + row, bytes }
         }
-        Ok(())
+        other => other,
     })?;
     Ok(digests)
+}
+
+/// Rows that one thread digests at a time: several of every length that occurs, so that lanes are full.
+const PIECE: usize = 2048;
+
+/// The memory of one thread.
+struct Scratch {
+    blocks: Vec<[u8; MESSAGE_BYTES]>,
+    sorted: Vec<[u8; MESSAGE_BYTES]>,
+    hashes: Vec<[u8; DIGEST_BYTES]>,
+    /// For each length of a message the rows that have it.
+    rows_of_length: Vec<Vec<u16>>,
+    encoded: Vec<u8>,
+}
+
+impl Scratch {
+    fn new() -> Self {
+        Self {
+            blocks: vec![[0; MESSAGE_BYTES]; PIECE],
+            sorted: Vec::with_capacity(PIECE),
+            hashes: vec![[0; DIGEST_BYTES]; PIECE],
+            rows_of_length: vec![Vec::new(); MESSAGE_BYTES + 1],
+            encoded: Vec::new(),
+        }
+    }
+
+    /// Digests the rows from `first` on: short ones of one length together, each long one by itself.
+    fn digest(
+        &mut self,
+        hash: &ContextHash,
+        columns: &[Column<'_>],
+        first: usize,
+        digests: &mut [[u8; DIGEST_BYTES]],
+    ) -> Result<(), CoreError> {
+        for (offset, digest) in digests.iter_mut().enumerate() {
+            self.encoded.clear();
+            for (index, column) in columns.iter().enumerate() {
+                let (row, value) = (first + offset, column.value(first + offset));
+                let too_long = |_| CoreError::ValueBytes { column: index, row, bytes: value.len() };
+                let length = u32::try_from(value.len()).map_err(too_long)?;
+                self.encoded.extend_from_slice(&length.to_le_bytes());
+                self.encoded.extend_from_slice(value);
+            }
+            let length = self.encoded.len();
+            if length > MESSAGE_BYTES {
+                *digest = blake3::derive_key(ITEM_CONTEXT, &self.encoded);
+                continue;
+            }
+            let block = &mut self.blocks[offset];
+            block[..length].copy_from_slice(&self.encoded);
+            block[length..].fill(0);
+            #[allow(clippy::cast_possible_truncation)] // below PIECE
+            self.rows_of_length[length].push(offset as u16);
+        }
+        for (length, rows) in (0..).zip(&mut self.rows_of_length) {
+            self.sorted.clear();
+            self.sorted.extend(rows.iter().map(|&row| self.blocks[usize::from(row)]));
+            let hashes = &mut self.hashes[..rows.len()];
+            hash.hash(length, &self.sorted, hashes);
+            for (row, hash) in rows.drain(..).zip(hashes) {
+                digests[usize::from(row)] = *hash;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Which digests are there, and which of them each row has.
@@ -94,16 +163,16 @@ pub struct Distinct {
 ///
 /// [`CoreError::TooManyItems`] if there are more positions than 32 bits can number.
 pub fn distinct(digests: &[[u8; DIGEST_BYTES]], threads: &Threads) -> Result<Distinct, CoreError> {
-    let mut first_of_row = vec![0; digests.len()];
-    let mut group = None;
-    for (_, row) in sorted_positions(digests, threads)? {
-        // Equal digests stand in the order of their positions: the first of them leads.
-        let first = group.filter(|&first: &u32| digests[first as usize] == digests[row as usize]).unwrap_or(row);
-        group = Some(first);
-        first_of_row[row as usize] = first;
+    #[allow(clippy::cast_possible_truncation)] // `repeats` refuses more
+    let mut item_of_row: Vec<u32> = (0..digests.len()).map(|row| row as u32).collect();
+    let repeats = repeats(digests, threads)?;
+    if repeats.is_empty() {
+        return Ok(Distinct { first: item_of_row.clone(), item_of_row });
     }
-    let mut first = Vec::new();
-    let mut item_of_row = first_of_row;
+    for (first, row) in repeats {
+        item_of_row[row as usize] = first;
+    }
+    let mut first = Vec::with_capacity(digests.len());
     let mut items = 0;
     for row in 0..digests.len() {
         let leader = item_of_row[row] as usize; // still a position: only rows above were made into items
@@ -126,31 +195,37 @@ pub fn distinct(digests: &[[u8; DIGEST_BYTES]], threads: &Threads) -> Result<Dis
 ///
 /// [`CoreError::TooManyItems`] if there are more positions than 32 bits can number.
 pub fn repeated<const N: usize>(list: &[[u8; N]], threads: &Threads) -> Result<Option<(usize, usize)>, CoreError> {
-    Ok(sorted_positions(list, threads)?
-        .windows(2)
-        .map(|pair| (pair[0].1 as usize, pair[1].1 as usize))
-        .filter(|&(first, second)| list[first] == list[second])
-        .min_by_key(|&(_, second)| second))
+    let lowest = repeats(list, threads)?.into_iter().min_by_key(|&(_, second)| second);
+    Ok(lowest.map(|(first, second)| (first as usize, second as usize)))
 }
 
-/// Returns the positions of a list in the order of its members, equal members by position; with each its prefix.
+/// Returns each position of a list whose member has occurred before, behind the position where it occurs first.
 ///
-/// The prefix of eight bytes settles nearly every comparison without a look at the list. Time depends on the
-/// members, which are no secrets: they are a party's own items, in its own memory, or what the peer sent.
-fn sorted_positions<const N: usize>(list: &[[u8; N]], threads: &Threads) -> Result<Vec<(u64, u32)>, CoreError> {
-    let count = u32::try_from(list.len())
-        .map_err(|_| CoreError::TooManyItems { count: list.len(), limit: u32::MAX as usize })?;
-    let mut order: Vec<(u64, u32)> = list.iter().map(prefix).zip(0..count).collect();
-    threads.sort_by(&mut order, |a, b| {
-        a.0.cmp(&b.0).then_with(|| list[a.1 as usize].cmp(&list[b.1 as usize])).then(a.1.cmp(&b.1))
+/// Prefixes of twelve bytes are sorted with their positions, so that members of the list are looked at only where
+/// prefixes are equal. Time depends on the members, which are no secrets: they are a party's own items, in its own
+/// memory, or what the peer sent.
+fn repeats<const N: usize>(list: &[[u8; N]], threads: &Threads) -> Result<Vec<(u32, u32)>, CoreError> {
+    const { assert!(N >= 16) };
+    let too_many = |_| CoreError::TooManyItems { count: list.len(), limit: u32::MAX as usize };
+    u32::try_from(list.len()).map_err(too_many)?;
+    let mut packed: Vec<u128> = zeroed(list.len());
+    threads.install(|| {
+        packed.par_iter_mut().zip(list).enumerate().for_each(|(position, (packed, member))| {
+            let prefix = u128::from_be_bytes(std::array::from_fn(|i| member[i]));
+            *packed = prefix >> 32 << 32 | position as u128;
+        });
+        sort(&mut packed);
     });
-    Ok(order)
-}
-
-/// Returns the first eight bytes as a number of the same order.
-fn prefix<const N: usize>(member: &[u8; N]) -> u64 {
-    const { assert!(N >= 8) };
-    member[..8].iter().fold(0, |prefix, &byte| prefix << 8 | u64::from(byte))
+    let mut found = Vec::new();
+    for run in packed.chunk_by(|a, b| a >> 32 == b >> 32).filter(|run| run.len() > 1) {
+        #[allow(clippy::cast_possible_truncation)] // the low half is the position
+        let mut positions: Vec<u32> = run.iter().map(|&packed| packed as u32).collect();
+        positions.sort_by_key(|&position| list[position as usize]); // stable: equal members by position
+        for equal in positions.chunk_by(|&a, &b| list[a as usize] == list[b as usize]) {
+            found.extend(equal[1..].iter().map(|&later| (equal[0], later)));
+        }
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -1,10 +1,37 @@
-//! Keyed BLAKE3 of many short messages of one length, several at once.
+//! BLAKE3 of many short messages of one length, several at once.
 //!
 //! The crate `blake3` hashes one message at a time well only from a kilobyte up; tags are hashes of 48 bytes.
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::backend::Backend;
+use crate::backend::portable::{DERIVED, KEYED};
+
+/// Length of the longest message: a block.
+pub const MESSAGE_BYTES: usize = 64;
+
+fn words(key: &[u8; 32]) -> [u32; 8] {
+    std::array::from_fn(|i| u32::from_le_bytes([0, 1, 2, 3].map(|j| key[4 * i + j])))
+}
+
+/// BLAKE3 in derive-key mode for short messages: the hash of one public context.
+pub struct ContextHash {
+    backend: Backend,
+    key: [u32; 8],
+}
+
+impl ContextHash {
+    /// Takes a context.
+    #[must_use]
+    pub fn new(backend: Backend, context: &str) -> Self {
+        Self { backend, key: words(&blake3::hazmat::hash_derive_key_context(context)) }
+    }
+
+    /// Writes the 32-byte hash of each message of `message_bytes`; the blocks are zero behind the message.
+    pub fn hash(&self, message_bytes: u32, blocks: &[[u8; MESSAGE_BYTES]], hashes: &mut [[u8; 32]]) {
+        self.backend.blake3_block(&self.key, DERIVED, message_bytes, blocks, hashes);
+    }
+}
 
 /// Keyed BLAKE3 for messages of one length of at most 64 bytes. Wiped when dropped; it has no `Debug`.
 #[derive(ZeroizeOnDrop)]
@@ -19,14 +46,14 @@ impl KeyedHash {
     /// Takes a key, and the length of all messages: at most 64.
     #[must_use]
     pub fn new(backend: Backend, mut key: [u8; 32], message_bytes: u32) -> Self {
-        let words = std::array::from_fn(|i| u32::from_le_bytes([0, 1, 2, 3].map(|j| key[4 * i + j])));
+        let words = words(&key);
         key.zeroize();
         Self { backend, key: words, message_bytes }
     }
 
     /// Writes the 32-byte hash of each message; the blocks are zero behind the message.
     pub fn hash(&self, blocks: &[[u8; 64]], hashes: &mut [[u8; 32]]) {
-        self.backend.blake3_keyed(&self.key, self.message_bytes, blocks, hashes);
+        self.backend.blake3_block(&self.key, KEYED, self.message_bytes, blocks, hashes);
     }
 }
 
@@ -48,8 +75,12 @@ mod tests {
                         .collect();
                     let mut hashes = vec![[0; 32]; count];
                     KeyedHash::new(backend, key, message_bytes as u32).hash(&blocks, &mut hashes);
-                    for (block, hash) in blocks.iter().zip(hashes) {
-                        assert_eq!(blake3::keyed_hash(&key, &block[..message_bytes]), hash, "{}", backend.name());
+                    for (block, hash) in blocks.iter().zip(&hashes) {
+                        assert_eq!(blake3::keyed_hash(&key, &block[..message_bytes]), *hash, "{}", backend.name());
+                    }
+                    ContextHash::new(backend, "psi/1 test").hash(message_bytes as u32, &blocks, &mut hashes);
+                    for (block, hash) in blocks.iter().zip(&hashes) {
+                        assert_eq!(blake3::derive_key("psi/1 test", &block[..message_bytes]), *hash);
                     }
                 }
             }

@@ -16,6 +16,7 @@ use pyo3::types::{PyBytes, PyDict};
 use pyo3_arrow::PyRecordBatchReader;
 use zeroize::Zeroizing;
 
+use crate::backend::memory::zeroed;
 use crate::error::{CoreError, Fault};
 use crate::item;
 use crate::params::{DIGEST_BYTES, Suite};
@@ -57,7 +58,9 @@ fn digest_list(digests: &PyReadonlyArray2<'_, u8>) -> PyResult<Vec<[u8; DIGEST_B
         return Err(CoreError::ArgumentBytes { name: "digests", bytes: columns, expected: DIGEST_BYTES }.into());
     }
     let bytes = digests.as_slice().map_err(|_| UsageError::new_err("digests: not contiguous in C order"))?;
-    Ok(bytes.as_chunks().0.to_vec())
+    let mut list = zeroed(bytes.len() / DIGEST_BYTES);
+    list.as_flattened_mut().copy_from_slice(bytes);
+    Ok(list)
 }
 
 /// Takes an argument of a fixed length.
@@ -294,5 +297,6 @@ fn core_module(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<vole::VoleSender>()?;
     module.add_function(wrap_pyfunction!(backend, module)?)?;
     module.add_function(wrap_pyfunction!(distinct, module)?)?;
+    module.add_function(wrap_pyfunction!(vole::vole_plan, module)?)?;
     module.add_function(wrap_pyfunction!(item_digests, module)?)
 }

@@ -9,7 +9,6 @@ pub mod compare;
 pub mod lookup;
 pub mod order;
 pub mod output;
-pub mod sort;
 
 /// Length of the longest tag and of a report value.
 pub const MAX_TAG_BYTES: usize = 16;

@@ -218,13 +218,14 @@ pub(super) fn gf64_scale_add(evidence: Avx2, factor: u128, y: &[u64], sum: &mut 
     by_width!(evidence, gf64_scale_add(factor, y, sum));
 }
 
-pub(super) fn blake3_keyed(
+pub(super) fn blake3_block(
     _: Avx2,
     key: &[u32; 8],
+    mode: u32,
     message_bytes: u32,
     blocks: &[[u8; 64]],
     hashes: &mut [[u8; 32]],
 ) {
     // SAFETY: an `Avx2` exists only if `detect` found avx2.
-    unsafe { blake3::blake3_keyed(key, message_bytes, blocks, hashes) }
+    unsafe { blake3::blake3_block(key, mode, message_bytes, blocks, hashes) }
 }

@@ -134,12 +134,13 @@ pub(super) fn gf64_scale_add(_: Avx512, factor: u128, y: &[u64], sum: &mut [u128
     present!(blocks::gf64_scale_add(factor, y, sum));
 }
 
-pub(super) fn blake3_keyed(
+pub(super) fn blake3_block(
     _: Avx512,
     key: &[u32; 8],
+    mode: u32,
     message_bytes: u32,
     blocks: &[[u8; 64]],
     hashes: &mut [[u8; 32]],
 ) {
-    present!(blake3::blake3_keyed(key, message_bytes, blocks, hashes));
+    present!(blake3::blake3_block(key, mode, message_bytes, blocks, hashes));
 }

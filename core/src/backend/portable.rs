@@ -4,12 +4,18 @@
 
 use aes::Aes128Enc;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
+use blake3::hazmat::HasherExt;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// The low part of the modulus of GF(2^128): `x^128 = x^7 + x^2 + x + 1`.
 pub const GF128_MODULUS: u64 = 0x87;
 /// The low part of the modulus of GF(2^64): `x^64 = x^4 + x^3 + x + 1`.
 pub const GF64_MODULUS: u64 = 0x1b;
+
+/// The mode of BLAKE3 in which a key is one (its flag `KEYED_HASH`).
+pub const KEYED: u32 = 16;
+/// The mode of BLAKE3 in which the key stands for a context (its flag `DERIVE_KEY_MATERIAL`).
+pub const DERIVED: u32 = 64;
 
 /// An AES-128 key, expanded for every backend. Wiped when dropped; it has no `Debug`.
 #[derive(ZeroizeOnDrop)]
@@ -168,13 +174,24 @@ pub(super) fn gf64_scale_add(factor: u128, y: &[u64], sum: &mut [u128]) {
     }
 }
 
-pub(super) fn blake3_keyed(key: &[u32; 8], message_bytes: u32, blocks: &[[u8; 64]], hashes: &mut [[u8; 32]]) {
+pub(super) fn blake3_block(
+    key: &[u32; 8],
+    mode: u32,
+    message_bytes: u32,
+    blocks: &[[u8; 64]],
+    hashes: &mut [[u8; 32]],
+) {
     let mut key_bytes = [0; 32];
     for (bytes, word) in key_bytes.chunks_exact_mut(4).zip(key) {
         bytes.copy_from_slice(&word.to_le_bytes());
     }
     for (block, hash) in blocks.iter().zip(hashes) {
-        *hash = *blake3::keyed_hash(&key_bytes, &block[..message_bytes as usize]).as_bytes();
+        let mut hasher = match mode {
+            KEYED => blake3::Hasher::new_keyed(&key_bytes),
+            _ => blake3::Hasher::new_from_context_key(&key_bytes),
+        };
+        *hash = hasher.update(&block[..message_bytes as usize]).finalize().into();
+        hasher.zeroize();
     }
     key_bytes.zeroize();
 }

@@ -16,8 +16,8 @@ pub(super) const SCHEDULE: [[usize; 16]; 7] = [
 
 /// The first four words of the initial value of BLAKE3 (section 2.2).
 pub(super) const INITIAL: [u32; 4] = [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a];
-/// Flags of the only block of the only chunk, keyed: `CHUNK_START | CHUNK_END | ROOT | KEYED_HASH`.
-pub(super) const FLAGS: u32 = 1 | 2 | 8 | 16;
+/// Flags of the only block of the only chunk: `CHUNK_START | CHUNK_END | ROOT`.
+pub(super) const FLAGS: u32 = 1 | 2 | 8;
 
 /// Makes AES and field kernels over vectors of `$lanes` lanes of 128 bits.
 macro_rules! block_kernels {
@@ -214,7 +214,7 @@ macro_rules! block_kernels {
     };
 }
 
-/// Makes the keyed hash of one block over `$lanes` messages at once.
+/// Makes the hash of one block, keyed or of a context, over `$lanes` messages at once.
 macro_rules! blake3_kernel {
     (
         features: $features:literal, vector: $vector:ty, lanes: $lanes:literal,
@@ -242,6 +242,7 @@ macro_rules! blake3_kernel {
         #[target_feature(enable = $features)]
         fn compress(
             key: &[u32; 8],
+            mode: u32,
             message_bytes: u32,
             blocks: &[[u8; 64]; MESSAGES],
             hashes: &mut [[u8; 32]; MESSAGES],
@@ -255,7 +256,7 @@ macro_rules! blake3_kernel {
                 v[8 + i] = $splat(INITIAL[i].cast_signed());
             }
             v[14] = $splat(message_bytes.cast_signed());
-            v[15] = $splat(FLAGS.cast_signed());
+            v[15] = $splat((FLAGS | mode).cast_signed());
             for s in &SCHEDULE {
                 mix(&mut v, [0, 4, 8, 12], words[s[0]], words[s[1]]);
                 mix(&mut v, [1, 5, 9, 13], words[s[2]], words[s[3]]);
@@ -274,8 +275,9 @@ macro_rules! blake3_kernel {
         }
 
         #[target_feature(enable = $features)]
-        pub(super) fn blake3_keyed(
+        pub(super) fn blake3_block(
             key: &[u32; 8],
+            mode: u32,
             message_bytes: u32,
             blocks: &[[u8; 64]],
             hashes: &mut [[u8; 32]],
@@ -283,13 +285,13 @@ macro_rules! blake3_kernel {
             let (batches, rest) = blocks.as_chunks::<MESSAGES>();
             let (outputs, output_rest) = hashes.as_chunks_mut::<MESSAGES>();
             for (batch, output) in batches.iter().zip(outputs) {
-                compress(key, message_bytes, batch, output);
+                compress(key, mode, message_bytes, batch, output);
             }
             if !rest.is_empty() {
                 let mut batch = [[0; 64]; MESSAGES];
                 let mut output = [[0; 32]; MESSAGES];
                 batch[..rest.len()].copy_from_slice(rest);
-                compress(key, message_bytes, &batch, &mut output);
+                compress(key, mode, message_bytes, &batch, &mut output);
                 output_rest.copy_from_slice(&output[..rest.len()]);
             }
         }

@@ -20,6 +20,7 @@ struct DenseSums([[u128; DIGITS]; DENSE / DIGIT_BITS]);
 impl DenseSums {
     #[allow(clippy::large_stack_arrays)] // 24 KiB, once for each bin
     fn new(columns: &[u128]) -> Self {
+        #[allow(clippy::large_stack_arrays)] // 24 KiB, in the first-level cache
         let mut sums = [[0; DIGITS]; DENSE / DIGIT_BITS];
         for (sums, columns) in sums.iter_mut().zip(columns.chunks(DIGIT_BITS)) {
             for digit in 1..DIGITS {

@@ -133,8 +133,8 @@ fn log2_overflow(n: i128, bins: i128, k: i128) -> Option<i128> {
 /// `3 part / load >= 1.223 + (bits + 9.2) / 2^(0.555 log2(load) + 2.336076)`.
 #[allow(clippy::similar_names)]
 fn least_part(load: i128, bins: i128) -> i128 {
-    let bits = (CORE_BITS * 10 + 92) * ONE / 10 + 1 + log2_of(bins);
-    let excess = log2_of(bits * 1000 * load) - i128::from(FRACTION) * ONE;
+    let demand = (CORE_BITS * 10 + 92) * ONE / 10 + 1 + log2_of(bins);
+    let excess = log2_of(demand * 1000 * load) - i128::from(FRACTION) * ONE;
     let slope = 555 * log2_of(load) / 1000 + 2_336_076 * ONE / 1_000_000;
     least(1223 * load / 3000 + 1, 8 * load, |part| excess - log2_of(3000 * part - 1223 * load) <= slope)
 }

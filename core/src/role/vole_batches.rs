@@ -5,16 +5,17 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::backend::memory::zeroed;
 use crate::error::CoreError;
 use crate::item::repeated;
 use crate::okvs::{Bins, RowHash, Value, ValueHash};
 use crate::params::DIGEST_BYTES;
 use crate::prg::Randomness;
 use crate::role::vole::{Engine, Evaluation, Secret};
+use crate::sort::sort;
 use crate::tags::lookup::Lookup;
 use crate::tags::order::{Order, batches};
 use crate::tags::output::Output;
-use crate::tags::sort::sort;
 
 /// What follows from the beginning of the `okvs` message.
 pub(super) struct Hashes {
@@ -94,8 +95,11 @@ impl Batches {
         });
         self.partitioned = true;
         self.bins_done = 0;
-        self.tags.resize(batch.len(), 0);
-        self.reports.resize(if engine.report { batch.len() } else { 0 }, 0);
+        self.tags = zeroed(batch.len());
+        let reports = if engine.report { batch.len() } else { 0 };
+        if self.reports.len() != reports {
+            self.reports = zeroed(reports);
+        }
         if self.single() {
             self.items = Vec::new(); // the bins have them
         }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::backend::memory::zeroed;
 use crate::error::CoreError;
 use crate::gf64::Gf64;
 use crate::gf128::Gf128;
@@ -16,10 +17,10 @@ use crate::params::DIGEST_BYTES;
 use crate::role::vole::{BLOCK_BYTES, Engine, Evaluation, HASH_BYTES, Secret, VoleSetup, array};
 use crate::role::vole_frame::{BODY_BYTES, Inbox, Kind, Outbox, split};
 use crate::role::{Phase, Role, Status};
+use crate::sort::sort;
 use crate::tags::code::{Decoder, code_bytes};
 use crate::tags::compare::OwnTags;
 use crate::tags::order::batches;
-use crate::tags::sort::sort;
 use crate::vole::SilentReceiver;
 
 /// The messages of this role, in order.
@@ -370,8 +371,9 @@ impl<V: Value> Receiver<V> {
     fn evaluate(&mut self) {
         let Self { engine, bins, rows, tags, reports, .. } = self;
         let count = engine.n_receiver;
-        tags.resize(count, 0);
-        reports.resize(if engine.report { count } else { 0 }, 0);
+        if tags.is_empty() {
+            (*tags, *reports) = (zeroed(count), zeroed(if engine.report { count } else { 0 }));
+        }
         let range = engine.bins_of_step(self.bins_done, engine.parameters.bins);
         let (start, end) = (bins.starts()[range.start], bins.starts()[range.end]);
         let output = engine.output(&self.salt);

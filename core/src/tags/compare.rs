@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::tags::sort::sort;
+use crate::backend::memory::zeroed;
+use crate::sort::sort;
 
 /// Tags of the peer that one thread merges at a time.
 const PIECE: usize = 1 << 13;
@@ -22,11 +23,15 @@ impl OwnTags {
     #[must_use]
     #[allow(clippy::cast_possible_truncation)] // the parts of a packed value; items are fewer than 2^32
     pub fn new(tags: Vec<u128>) -> Self {
-        let mut packed: Vec<u128> =
-            tags.par_iter().enumerate().map(|(item, tag)| tag >> 32 << 32 | item as u128).collect();
+        let mut packed: Vec<u128> = zeroed(tags.len());
+        packed.par_iter_mut().zip(&tags).enumerate().for_each(|(item, (packed, tag))| {
+            *packed = tag >> 32 << 32 | item as u128;
+        });
         sort(&mut packed);
-        let keys = packed.par_iter().map(|&value| (value >> 64) as u64).collect();
-        let items = packed.par_iter().map(|&value| value as u32).collect();
+        let (mut keys, mut items): (Vec<u64>, Vec<u32>) = (zeroed(tags.len()), zeroed(tags.len()));
+        packed.par_iter().zip(&mut keys).zip(&mut items).for_each(|((&packed, key), item)| {
+            (*key, *item) = ((packed >> 64) as u64, packed as u32);
+        });
         Self { keys, items, tags }
     }
 

@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use crate::backend::memory::zeroed;
+
 /// Values that one thread distributes over the buckets at a time: half a megabyte.
 const BLOCK: usize = 1 << 15;
 /// The logarithm of the number of values that a bucket gets of a long uniform list: eight kilobytes of them.
@@ -21,7 +23,7 @@ pub fn sort(values: &mut [u128]) {
         sort_bucket(values, 0, &mut Vec::new());
         return;
     }
-    let mut distributed = vec![0; values.len()];
+    let mut distributed: Vec<u128> = zeroed(values.len());
     // For each block where its share of each bucket starts in it, and at last its length.
     let starts: Vec<Vec<u32>> = distributed
         .par_chunks_mut(BLOCK)
