@@ -23,6 +23,7 @@ __all__ = [
     "backend",
     "distinct",
     "item_digests",
+    "vole_plan",
 ]
 
 @type_check_only
@@ -54,6 +55,15 @@ def distinct(
 
 def backend() -> dict[str, str]:
     """Return each kernel with the implementation that runs on this processor; ``psi doctor`` shows it."""
+
+def vole_plan(*, malicious: bool, n_receiver: int, n_sender: int) -> dict[str, int]:
+    """
+    Return the numbers of a run of a vole suite by name (vole.md, "Sizes"); ``session`` calls it.
+
+    ``columns``, ``value_bytes``, ``tag_bytes``, ``batch_items`` (of the sender), ``batch_outputs`` (of the
+    correlation), ``n_max`` (the bound on a cheating receiver's set), ``receiver_bytes`` and ``sender_bytes`` (all
+    frames of the suite, without a report). Raises ``UsageError`` for more than 2^28 items.
+    """
 
 @final
 class Hasher:

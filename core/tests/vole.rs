@@ -5,7 +5,7 @@ use std::path::Path;
 use psi_core::backend::Backend;
 use psi_core::params::VoleSuite;
 use psi_core::prg::Randomness;
-use psi_core::role::{Role, VoleReceiver, VoleSender, VoleSetup};
+use psi_core::role::{Role, VoleReceiver, VoleSender, VoleSetup, n_max};
 use psi_core::tags::code::{Decoder, Encoder, code_bytes};
 use psi_core::tags::order::{Order, batches};
 use psi_core::tags::output::Output;
@@ -107,6 +107,13 @@ fn the_secret_order_is_that_of_the_reference() {
         let items = numbers(&case["items"]);
         let order = Order::draw(items.len(), |bytes| stream.fill(bytes));
         assert_eq!((0..items.len()).map(|position| order.item(position)).collect::<Vec<_>>(), items);
+    }
+}
+
+#[test]
+fn the_bound_on_a_cheating_receiver_is_that_of_the_reference() {
+    for case in cases("n_max") {
+        assert_eq!(n_max(number(&case["columns"])), number(&case["n_max"]));
     }
 }
 

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from psi import _core
 from psi.session.machine import DEADLINE_S, SEED_BYTES, Output, Progress, Role, Session
+from psi.session.planning import Traffic, traffic
 
-__all__ = ["DEADLINE_S", "SEED_BYTES", "Output", "Progress", "Role", "Session", "backend"]
+__all__ = [
+    "DEADLINE_S",
+    "SEED_BYTES",
+    "Output",
+    "Progress",
+    "Role",
+    "Session",
+    "Traffic",
+    "backend",
+    "traffic",
+]
 
 
 def backend() -> dict[str, str]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from psi import _core, wire
 from psi.errors import LimitError, PeerError, PsiError, StateError, TermsError, UsageError, VerificationError
+from psi.session.planning import traffic
 from psi.session.refusals import difference, told
 from psi.session.states import State, table
 from psi.session.suites import SUITES, CoreRole, CountingRole, LearningRole
@@ -157,6 +158,21 @@ class Session:
     def finished(self) -> bool:
         """Say whether both finishes were exchanged and compared."""
         return self._state is State.FINISHED
+
+    @property
+    def set_bounds(self) -> dict[str, int] | None:
+        """
+        Return how many items a cheating receiver and a cheating sender can have brought at most, by role.
+
+        ``None`` while the sizes are not known, and in suites that hold against parties that follow the protocol only.
+        """
+        if self.n_peer is None:
+            return None
+        counts = (self._n_own, self.n_peer) if self._role is Role.RECEIVER else (self.n_peer, self._n_own)
+        sent = traffic(self._suite, n_receiver=counts[0], n_sender=counts[1])
+        if sent.receiver_items is None or sent.sender_items is None:
+            return None
+        return {Role.RECEIVER.value: sent.receiver_items, Role.SENDER.value: sent.sender_items}
 
     @property
     def owed_within_s(self) -> float | None:

@@ -2,13 +2,13 @@
 
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict};
 use zeroize::Zeroizing;
 
 use super::{Shared, digest_list, fixed};
 use crate::error::CoreError;
 use crate::params::VoleSuite;
-use crate::role::{self, VoleSetup};
+use crate::role::{self, VolePlan, VoleSetup};
 
 fn setup(
     malicious: bool,
@@ -81,6 +81,33 @@ macro_rules! role {
             }
         }
     };
+}
+
+/// Returns the numbers of a run by name.
+#[pyfunction]
+#[pyo3(signature = (*, malicious, n_receiver, n_sender))]
+pub(super) fn vole_plan(
+    py: Python<'_>,
+    malicious: bool,
+    n_receiver: usize,
+    n_sender: usize,
+) -> PyResult<Bound<'_, PyDict>> {
+    let suite = if malicious { VoleSuite::Malicious } else { VoleSuite::SemiHonest };
+    let plan = VolePlan::new(suite, n_receiver, n_sender)?;
+    let numbers = PyDict::new(py);
+    for (name, number) in [
+        ("columns", plan.columns),
+        ("value_bytes", plan.value_bytes),
+        ("tag_bytes", plan.tag_bytes),
+        ("batch_items", plan.batch_items),
+        ("batch_outputs", plan.batch_outputs),
+        ("n_max", plan.n_max),
+        ("receiver_bytes", plan.receiver_bytes),
+        ("sender_bytes", plan.sender_bytes),
+    ] {
+        numbers.set_item(name, number)?;
+    }
+    Ok(numbers)
 }
 
 role!(VoleReceiver, n_sender);

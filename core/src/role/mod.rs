@@ -7,6 +7,7 @@ pub mod frame;
 mod vole;
 mod vole_batches;
 pub mod vole_frame;
+mod vole_plan;
 mod vole_receiver;
 mod vole_sender;
 #[cfg(test)]
@@ -16,6 +17,7 @@ pub use ecdh::Setup;
 pub use ecdh_receiver::EcdhReceiver;
 pub use ecdh_sender::EcdhSender;
 pub use vole::VoleSetup;
+pub use vole_plan::{VolePlan, n_max};
 pub use vole_receiver::VoleReceiver;
 pub use vole_sender::VoleSender;
 

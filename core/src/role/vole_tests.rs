@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{CoreError, Fault};
 use crate::params::VoleSuite;
-use crate::role::{Role, VoleReceiver, VoleSender, VoleSetup};
+use crate::role::{Role, VolePlan, VoleReceiver, VoleSender, VoleSetup};
 
 const SUITES: [VoleSuite; 2] = [VoleSuite::Malicious, VoleSuite::SemiHonest];
 
@@ -98,6 +98,12 @@ fn check(suite: VoleSuite, n_receiver: usize, n_sender: usize, common: usize, re
     let mut pair = Pair::new(suite, &own, &other, report, threads);
     pair.run(|_, frame| vec![frame]).unwrap();
     assert_eq!(pair.receiver.matched().unwrap(), expected(&own, &other), "{suite:?} {n_receiver} x {n_sender}");
+    let plan = VolePlan::new(suite, n_receiver, n_sender).unwrap();
+    let sent = |sender| {
+        let own = pair.frames.iter().filter(|frame| frame.0 == sender && frame.1[0] != 0x29);
+        own.map(|frame| 4 + frame.1.len()).sum::<usize>()
+    };
+    assert_eq!((sent(false), sent(true)), (plan.receiver_bytes, plan.sender_bytes));
     if report {
         assert_eq!(pair.sender.matched().unwrap(), expected(&other, &own), "{suite:?} {n_receiver} x {n_sender}");
     } else {
