@@ -59,7 +59,7 @@ def test_new_writes_a_page_that_check_accepts(folder: Path, psi_command: Command
     digest = terms.digest(terms.load(folder / "terms.toml")).hex()
     assert checked.stdout.splitlines()[0] == f"digest     {digest}"
     assert "Requesting Agency, at most 1,280,000 people" in checked.stdout
-    assert "The requester learns which of its own rows are also on the other list" in " ".join(
+    assert "The holder learns first which of its own rows are also on the other list" in " ".join(
         checked.stdout.split()
     )
 
@@ -109,7 +109,9 @@ def test_new_never_overwrites(folder: Path, psi_inside: Command) -> None:
     ("flags", "code", "text"),
     [
         (("--suite", "rsa"), 4, "suite: invalid enum value 'rsa'"),
-        (("--learns", "both"), 2, "invalid value for '--learns'"),
+        (("--learns", "neither"), 2, "invalid value for '--learns'"),
+        (("--suite", "ecdh", "--learns", "both"), 4, "learns: with suite ecdh one side can learn only"),
+        (("--learns", "holder", "--first", "holder"), 4, "first: it says who learns first where both learn"),
         (("--expires", "soon"), 2, "invalid value for '--expires'"),
         (("--max-requests", "0"), 4, "requester.max_items: expected int >= 1"),
         (("--max-requests", "many"), 2, "invalid value for '--max-requests'"),

@@ -158,7 +158,11 @@ def test_an_unknown_field_is_named(make_terms: Make, path: str) -> None:
         ("authority", ["a"]),
         ("authority", "\n"),
         ("suite", "ecdh-fast"),
-        ("learns", "both"),
+        ("learns", "neither"),
+        ("first", "both"),
+        ("first", None),
+        ("deadline_s", 0),
+        ("deadline_s", 3601),
         ("expires", "soon"),
         ("expires", 20270131),
         ("key", []),
@@ -299,12 +303,41 @@ def test_terms_hold_on_their_last_day_and_not_after(make_terms: Make) -> None:
         terms.check(agreement, today=datetime.date(2026, 2, 1))
 
 
+@pytest.mark.parametrize("first", terms.SIDES)
+@pytest.mark.parametrize("suite", [suite for suite in Suite if suite.can_report])
+def test_text_says_who_learns_first_where_both_learn(
+    make_terms: Make, first: terms.Side, suite: Suite
+) -> None:
+    agreement = make_terms(learns="both", first=first, suite=suite)
+    sentences = terms.who_learns_what(agreement)
+    (other,) = set(terms.SIDES) - {first}
+    assert (terms.receiver(agreement), terms.learners(agreement)) == (first, (first, other))
+    assert sentences[first].startswith(f"The {first} learns first which of its own rows")
+    assert f"as far as the {first} reports it" in sentences[other]
+    assert terms.parse(terms.dumps(agreement).encode()) == agreement
+
+
+def test_one_side_that_learns_is_not_first(make_terms: Make) -> None:
+    with pytest.raises(TermsError, match="first: it says who learns first where both learn"):
+        make_terms(learns="holder", first="holder")
+
+
+def test_both_learn_only_where_the_receiver_can_report(make_terms: Make) -> None:
+    for suite in Suite:
+        if suite.can_report:
+            assert make_terms(suite=suite).learns == "both"
+        else:
+            assert make_terms(suite=suite).learns == "requester"
+            with pytest.raises(TermsError, match="learns: with suite"):
+                make_terms(suite=suite, learns="both")
+
+
 @pytest.mark.parametrize("learns", terms.SIDES)
 @pytest.mark.parametrize("suite", Suite)
 def test_text_says_who_learns_what(make_terms: Make, learns: terms.Side, suite: Suite) -> None:
     agreement = make_terms(learns=learns, suite=suite)
     sentences = terms.who_learns_what(agreement)
-    assert terms.receiver(agreement) == learns
+    assert (terms.receiver(agreement), terms.learners(agreement)) == (learns, (learns,))
     assert ("which of its own rows" in sentences[learns]) == suite.learns_items
     (other,) = set(terms.SIDES) - {learns}
     assert sentences[other] == f"The {other} learns the size of the other list, and nothing else."
@@ -332,7 +365,9 @@ def test_digest_is_sha_256_of_canonical_json_of_every_field(make_terms: Make) ->
     plain = json.dumps(
         {
             "authority": "26 U.S.C. 6103(i)(2)",
+            "deadline_s": 10,
             "expires": "2027-01-31",
+            "first": None,
             "holder": {
                 "certificate": agreement.holder.certificate,
                 "delimiter": "\t",
@@ -396,8 +431,8 @@ def test_digest_ignores_comments_order_and_the_spelling_of_certificates(make_ter
         ("purpose", "another", "purpose: 'a test' in the first, 'another' in the second"),
         (
             "suite",
-            "ecdh-cardinality",
-            "suite: 'vole-malicious' in the first, 'ecdh-cardinality' in the second",
+            "vole-semi-honest",
+            "suite: 'vole-malicious' in the first, 'vole-semi-honest' in the second",
         ),
         (
             "expires",

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import random
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import vole
+from reference import okvs, vole
 
 from psi import wire
-from psi.errors import PeerError, UsageError, VerificationError
+from psi.errors import LimitError, PeerError, TermsError, UsageError, VerificationError
 from psi.session import DEADLINE_S, Role, Session
 from psi.transport import drive
 from psi.wire import FrameType, Suite
+from tests.conftest import ROOT
 from tests.session_kit import (
     RacingClock,
     check_receiver,
@@ -29,7 +32,7 @@ from tests.session_kit import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from psi.identity import Identity
 
@@ -168,9 +171,37 @@ def test_every_check_finds_its_cheater_and_tells_it_nothing(
     refusal = found.refuse_frame(caught.value)
     assert refusal is not None
     assert wire.decode(refusal) == wire.Refuse(wire.Refusal.PROTOCOL)
-    assert (receiver if found is sender else sender).refuse_frame(PeerError("")) is None or True
     for session in (receiver, sender):
         assert not session.finished
+
+
+@pytest.mark.slow
+def test_no_flipped_bit_passes_in_the_malicious_suite() -> None:
+    """Some bits of every frame: whatever changes, one side finds it, or in the end both see that they differ."""
+    draw = random.Random(1)
+    frames = record(*pair(Suite.VOLE_MALICIOUS, range(9), range(5, 12), report=True))
+    for place, (_, frame) in enumerate(frames):
+        bits = {draw.randrange(40, 8 * len(frame)) for _ in range(25)} | {8 * len(frame) - 1}
+        for bit in bits:
+            places = itertools.count()
+
+            def deliver(
+                _session: Session,
+                sent: bytes,
+                bit: int = bit,
+                place: int = place,
+                places: Iterator[int] = places,
+            ) -> list[bytes]:
+                if next(places) != place:
+                    return [sent]
+                changed = bytearray(sent)
+                changed[bit // 8] ^= 1 << bit % 8
+                return [bytes(changed)]
+
+            receiver, sender = pair(Suite.VOLE_MALICIOUS, range(9), range(5, 12), report=True)
+            with pytest.raises((PeerError, TermsError, LimitError)):
+                exchange(receiver, sender, deliver)
+            assert not (receiver.finished and sender.finished)
 
 
 @both_suites
@@ -263,3 +294,22 @@ def test_core_and_reference_agree_on_random_small_lists(suite: Suite) -> None:
             to_receiver += [bytes([kind]) + body for kind, body in answers]
     assert core_receiver.matched().tolist() == list(range(30, 40))
     assert reference_sender.output == list(range(10))
+
+
+@pytest.mark.repo
+def test_the_table_of_bounds_is_what_reference_and_core_compute() -> None:
+    from psi import _core
+
+    text = (ROOT / "protocol_spec" / "vole.md").read_text()
+    lines = re.findall(
+        r"^\| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \| ([\d.]+) \| ([\d,]+) \|$", text, re.MULTILINE
+    )
+    assert len(lines) == 11
+    for line in lines:
+        count, columns, low, middle, share, high = (number.replace(",", "") for number in line)
+        assert int(columns) == okvs.parameters(int(count)).columns
+        bounds = [vole.n_max(int(columns), log2_q) for log2_q in (50, 64, 80)]
+        assert [int(low), int(middle), int(high)] == bounds
+        assert share == f"{bounds[1] / int(count):.2f}"
+        plan = _core.vole_plan(malicious=True, n_receiver=int(count), n_sender=5)
+        assert (plan["columns"], plan["n_max"]) == (int(columns), bounds[1])

@@ -112,8 +112,10 @@ TERMS = {
     "schema": "psi/terms/1",
     "purpose": 'A test: \u201cquotes\u201d, "quotes", a back\\slash,\nand a second line.',
     "authority": "None. Na\u00efve \U0001f512 characters \u0001 of all kinds.",
-    "suite": "ecdh",
-    "learns": "holder",
+    "suite": "vole-malicious",
+    "learns": "both",
+    "first": "holder",
+    "deadline_s": 25,
     "expires": "2030-12-31",
     "requester": {
         "name": "Requester",

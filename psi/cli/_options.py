@@ -93,22 +93,25 @@ def case_options(function: Callable[..., R]) -> Callable[..., R]:
 
 
 def outcome_options(function: Callable[..., R]) -> Callable[..., R]:
-    """Add ``--suite`` and ``--learns``: what is learned, and by whom."""
+    """Add ``--suite``, ``--learns`` and ``--first``: what is learned, and by whom."""
     suite = click.option(
         "--suite",
         default="vole-malicious",
         show_default=True,
         metavar="SUITE",
-        help="vole-malicious, vole-semi-honest (fewer bytes), ecdh (easiest to explain), ecdh-cardinality (size only).",
+        help="vole-malicious; vole-semi-honest for thin links; ecdh; ecdh-cardinality for the size only.",
     )
     learns = click.option(
         "--learns",
-        type=click.Choice(["requester", "holder"]),
-        default="requester",
-        show_default=True,
-        help="Who learns the result.",
+        type=click.Choice(["requester", "holder", "both"]),
+        help="Who learns the result (default: both with a vole suite, else the requester).",
     )
-    return suite(learns(function))
+    first = click.option(
+        "--first",
+        type=click.Choice(["requester", "holder"]),
+        help="Who learns first where both learn (default: the holder).",
+    )
+    return suite(learns(first(function)))
 
 
 def _number(name: str, default: int, text: str) -> Callable[[Callable[..., R]], Callable[..., R]]:

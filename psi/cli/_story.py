@@ -21,7 +21,7 @@ def _row(label: str, requester: str, holder: str) -> str:
 def story(result: dict[str, Any]) -> str:
     """Return the screen for a finished demonstration; `result` is its JSON object (schema psi/demo/1)."""
     gate, items = result["gate"], result["items"]
-    receiver, suite, overlap = result["learns"], result["suite"], result["overlap"]
+    suite, overlap = result["suite"], result["overlap"]
     lines = [
         "",
         "Two organisations compared their lists. Neither list left its owner.",
@@ -79,7 +79,7 @@ def story(result: dict[str, Any]) -> str:
         "Who learned what",
     ]
     for side, other in (("requester", "holder"), ("holder", "requester")):
-        facts = learned(side, receiver, suite, items[side], items[other], overlap)
+        facts = learned(side, result["learners"], suite, items[side], items[other], overlap)
         lines.append(f"  {side:<11}{facts[0]}")
         lines += [f"  {'':<11}{fact}" for fact in facts[1:]]
     lines += [

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 def count(number: int) -> str:
     """Return 1280000 as 1,280,000."""
@@ -18,11 +23,11 @@ def seconds(number: float) -> str:
     return f"{number:.1f} s" if number < 120 else f"{number / 60:.1f} min"
 
 
-def learned(side: str, receiver: str, suite: str, own: int, peer: int, overlap: int) -> list[str]:
+def learned(side: str, learners: Sequence[str], suite: str, own: int, peer: int, overlap: int) -> list[str]:
     """Return what `side` knows after the run that it did not know before, a line for each fact."""
     other = "holder" if side == "requester" else "requester"
     facts = [f"how many items the {other} compared: {count(peer)}"]
-    if side != receiver:
+    if side not in learners:
         return [*facts, "nothing about which of its own or the other's items matched"]
     if suite == "ecdh-cardinality":
         return [f"how many people are on both lists: {count(overlap)}, not which", *facts]

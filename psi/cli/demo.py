@@ -18,12 +18,12 @@ from psi.errors import PsiError, UsageError
 if TYPE_CHECKING:
     from psi.cli._options import Screen
     from psi.cli._two_parties import Party
-    from psi.terms import Side
+    from psi.terms import Learns, Side, Terms
 
 SIDES = ("requester", "holder")
 SEMI_HONEST = "holds against parties that follow the protocol and try to learn more (semi-honest)."
 ASSURANCE = {
-    "vole-malicious": "holds against parties that cheat in the protocol (malicious), on stated assumptions.",
+    "vole-malicious": "holds against parties that cheat; how large a list a cheat can bring is in the receipts.",
     "vole-semi-honest": SEMI_HONEST,
     "ecdh": SEMI_HONEST,
     "ecdh-cardinality": SEMI_HONEST,
@@ -47,7 +47,8 @@ def command(
     records: int,
     matches: int,
     suite: str,
-    learns: Side,
+    learns: Learns | None,
+    first: Side | None,
     seed: int,
     out: Path | None,
     threads: int | None,
@@ -67,9 +68,10 @@ def command(
         began_s = time.monotonic()
         with Board(["case", *SIDES], quiet=screen.quiet) as board:
             board.update("case", "scenario", 0)
-            case = _make_case(folder, requests, records, matches, suite, learns, seed, board)
+            case = _make_case(folder, requests, records, matches, seed, board)
+            agreement = _agree(case, requests, records, suite, learns, first)
             parties, exchange_s = _run_parties(folder, case, threads, board)
-        result = _report(folder, case, parties, suite, learns)
+        result = _report(folder, case, parties, agreement)
         result |= {"requests": requests, "records": records, "matches": matches, "seed": seed}
         result["seconds"] = {"total": round(time.monotonic() - began_s, 3), "exchange": round(exchange_s, 3)}
     finally:
@@ -86,9 +88,9 @@ def command(
 
 
 def _make_case(
-    folder: Path, requests: int, records: int, matches: int, suite: str, learns: Side, seed: int, board: Board
+    folder: Path, requests: int, records: int, matches: int, seed: int, board: Board
 ) -> dict[str, Path]:
-    """Write the two files, the truth, two identities and the terms; return where they are."""
+    """Write the two files and the truth; return where they and the terms are."""
     from psi import scenario
 
     case = folder / "case"
@@ -100,9 +102,22 @@ def _make_case(
         seed=seed,
         progress=lambda done, total: board.update("case", "scenario", 100 * done // total),
     )
-    terms = scenario.agree(case, requests=requests, records=records, suite=suite, learns=learns)
     board.update("case", "done", 100)
+    terms = case / scenario.TERMS
     return {"requester": case / "requests.csv", "holder": case / "records.csv", "terms": terms, "case": case}
+
+
+def _agree(
+    case: dict[str, Path], requests: int, records: int, suite: str, learns: Learns | None, first: Side | None
+) -> Terms:
+    """Make two identities and the terms, and return these."""
+    from psi import scenario, terms
+
+    return terms.load(
+        scenario.agree(
+            case["case"], requests=requests, records=records, suite=suite, learns=learns, first=first
+        )
+    )
 
 
 def _run_parties(
@@ -125,24 +140,25 @@ def _run_parties(
     )
 
 
-def _report(
-    folder: Path, case: dict[str, Path], parties: list[Party], suite: str, learns: Side
-) -> dict[str, Any]:
+def _report(folder: Path, case: dict[str, Path], parties: list[Party], agreement: Terms) -> dict[str, Any]:
     """Return the JSON object of the demonstration, from both receipts, without what the command itself knows."""
     import json
 
     from psi.run import RECEIPT
+    from psi.terms import learners
 
     receipts = {
         party.side: json.loads((party.run / RECEIPT).read_text(encoding="utf-8")) for party in parties
     }
-    learner = receipts[learns]
+    sides = learners(agreement)
+    learner = receipts[sides[0]]
     return {
         "schema": "psi/demo/1",
-        "suite": suite,
-        "learns": learns,
+        "suite": agreement.suite.value,
+        "learns": agreement.learns,
+        "learners": list(sides),
         "overlap": learner["overlap"],
-        "correct": _correct(folder, case, learner),
+        "correct": all(_correct(folder, case, receipts[side]) for side in sides),
         "items": {side: receipts[side]["items"]["own"] for side in SIDES},
         "gate": {side: receipts[side]["gate"] for side in SIDES},
         "bytes": {
@@ -157,7 +173,7 @@ def _report(
         "peak_rss_bytes": {side: receipts[side]["peak_rss_bytes"] for side in SIDES},
         "transcript": learner["transcript"],
         "transcripts_equal": receipts["requester"]["transcript"] == receipts["holder"]["transcript"],
-        "assurance": ASSURANCE[suite],
+        "assurance": ASSURANCE[agreement.suite.value],
     }
 
 

@@ -41,7 +41,7 @@ def command(*, folder: Path, requests: int, records: int, matches: int, seed: in
             seed=seed,
             progress=lambda done, total: board.update("case", "scenario", done * 100 // total),
         )
-    scenario.agree(folder, requests=requests, records=records, suite="vole-malicious", learns="requester")
+    scenario.agree(folder, requests=requests, records=records)
     screen.result(asdict(truth), _summary(folder, truth))
 
 

@@ -13,7 +13,7 @@ from psi.cli._options import Screen, identity_option, outcome_options, screen_op
 
 if TYPE_CHECKING:
     from psi.identity import Card
-    from psi.terms import ColumnRule, KeyColumn, Side, Terms
+    from psi.terms import ColumnRule, KeyColumn, Learns, Side, Terms
 
 V = TypeVar("V")
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -87,7 +87,8 @@ def new(
     purpose: str,
     authority: str,
     suite: str,
-    learns: Side,
+    learns: Learns | None,
+    first: Side | None,
     expires: datetime | None,
     max_requests: int,
     max_records: int,
@@ -111,6 +112,7 @@ def new(
         authority=authority,
         suite=suite,
         learns=learns,
+        first=first,
         expires=expires.date() if expires else _in_one_year(_today()),
         max_requests=max_requests,
         max_records=max_records,

@@ -207,6 +207,8 @@ class _Run:
             seed=secrets.token_bytes(SEED_BYTES),
             nonce=secrets.token_bytes(NONCE_BYTES),
             threads=self._threads,
+            report=self.agreement.learns == "both",
+            deadline_s=self.agreement.deadline_s,
         )
         transport.drive(done, channel, idle_timeout_s=self.run.idle_timeout_s, on_progress=self._both)
         return done
@@ -229,6 +231,7 @@ class _Run:
                 "peer": {"name": peer.name, "fingerprint": peer.fingerprint},
             },
             items={"own": len(taken.items), "peer": done.n_peer or 0},
+            set_bounds=done.set_bounds,
             overlap=output.overlap,
             matched_file=matched_file,
             matched_rows=matched_rows,

@@ -19,7 +19,12 @@ FALSE_MATCH = "at most 2^-40 in the whole run"  # security.md, "Tag length"
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """Hold what one side states about a finished run; ``document`` gives it as a JSON object."""
+    """
+    Hold what one side states about a finished run; ``document`` gives it as a JSON object.
+
+    ``set_bounds`` says how many items the receiver and the sender can have brought at most had they cheated; it is
+    there in suites that hold against cheating parties (vole.md, 13).
+    """
 
     side: str
     role: str
@@ -27,6 +32,7 @@ class Receipt:
     terms_digest: bytes
     parties: Mapping[str, Mapping[str, str]]
     items: Mapping[str, int]
+    set_bounds: Mapping[str, int] | None
     overlap: int | None
     matched_file: str | None
     matched_rows: int | None
@@ -51,6 +57,7 @@ class Receipt:
             "terms_sha256": self.terms_digest.hex(),
             "parties": {side: dict(facts) for side, facts in self.parties.items()},
             "items": dict(self.items),
+            "set_bounds": None if self.set_bounds is None else dict(self.set_bounds),
             "overlap": self.overlap,
             "matched": None
             if self.matched_file is None

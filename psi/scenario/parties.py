@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from psi import identity, terms
 from psi.intake.output import whole_file
+from psi.wire import Suite
 
 if TYPE_CHECKING:
-    from psi.terms import Side
-    from psi.wire import Suite
+    from psi.terms import Learns, Side
 
 TERMS = "terms.toml"
 NAMES: dict[Side, str] = {"requester": "Example Requesting Agency", "holder": "Example Record Office"}
@@ -25,7 +25,15 @@ def identity_folder(folder: Path, side: Side) -> Path:
     return folder / f"{side}.identity"
 
 
-def agree(folder: Path, *, requests: int, records: int, suite: Suite | str, learns: Side) -> Path:
+def agree(
+    folder: Path,
+    *,
+    requests: int,
+    records: int,
+    suite: Suite | str = Suite.VOLE_MALICIOUS,
+    learns: Learns | None = None,
+    first: Side | None = None,
+) -> Path:
     """
     Make both identities and write the terms of a case; return where the terms are.
 
@@ -44,6 +52,7 @@ def agree(folder: Path, *, requests: int, records: int, suite: Suite | str, lear
         expires=datetime.now(UTC).date() + timedelta(days=VALID_DAYS),
         suite=suite,
         learns=learns,
+        first=first,
         max_requests=requests,
         max_records=records,
     )

@@ -8,7 +8,7 @@ import datetime
 import msgspec
 
 from psi.identity import Card
-from psi.terms.model import SCHEMA, SIDES, ColumnRule, KeyColumn, Side, Terms, from_values
+from psi.terms.model import SCHEMA, SIDES, ColumnRule, KeyColumn, Learns, Side, Terms, from_values
 from psi.wire import Suite
 
 ISO_DATE = "%Y-%m-%d"
@@ -61,7 +61,8 @@ def draft(
     authority: str,
     expires: datetime.date,
     suite: Suite | str = Suite.VOLE_MALICIOUS,
-    learns: Side = "requester",
+    learns: Learns | None = None,
+    first: Side | None = None,
     max_requests: int = DEFAULT_MAX_ITEMS,
     max_records: int = DEFAULT_MAX_ITEMS,
     key: tuple[KeyColumn, ...] = (),
@@ -71,10 +72,14 @@ def draft(
     """
     Return terms between two organisations; ``psi terms new`` and the synthetic case call it.
 
-    Without ``key`` the columns, required ones and rules are those of the synthetic case. With it, ``required``
-    and ``rules`` name what is wanted besides, and the columns of the key are required in any case. Raises
-    ``TermsError`` that names the field.
+    Without ``learns`` both learn where the suite can do that, the holder first unless ``first`` says otherwise, and
+    else the requester does. Without ``key`` the columns, required ones and rules are those of the synthetic case. With
+    it, ``required`` and ``rules`` name what is wanted besides, and the columns of the key are required in any case.
+    Raises ``TermsError`` that names the field.
     """
+    name = suite.value if isinstance(suite, Suite) else suite
+    can_report = any(known.can_report for known in Suite if known.value == name)
+    learns = learns or ("both" if can_report else "requester")
     given = key or DEFAULT_KEY
     cards: dict[Side, Card] = {"requester": requester, "holder": holder}
     limits: dict[Side, int] = {"requester": max_requests, "holder": max_records}
@@ -99,6 +104,7 @@ def draft(
                 "authority": authority,
                 "suite": suite,
                 "learns": learns,
+                "first": first or ("holder" if learns == "both" else None),
                 "expires": expires,
                 "key": given,
                 **parties,

@@ -26,6 +26,8 @@ _DIGEST_PREFIX = b"psi/terms/1\0"
 
 Side = Literal["requester", "holder"]
 SIDES: tuple[Side, ...] = get_args(Side)
+Learns = Literal["requester", "holder", "both"]
+DEADLINE_S = 10  # vole.md, "Deadline"
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)]
 _Column = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
@@ -76,13 +78,20 @@ class Party(_Strict, frozen=True, kw_only=True):
 
 
 class Terms(_Strict, frozen=True, kw_only=True):
-    """Hold the whole agreement; ``load`` makes it from a file, and its fields have been checked then."""
+    """
+    Hold the whole agreement; ``load`` makes it from a file, and its fields have been checked then.
+
+    ``first`` says who learns first where both learn, and is not there otherwise. ``deadline_s`` is the time, besides 20
+    microseconds for each of its items, in which a receiver of ``vole-malicious`` commits to its list.
+    """
 
     schema: Literal["psi/terms/1"]
     purpose: _Text
     authority: _Text
     suite: Suite
-    learns: Side
+    learns: Learns
+    first: Side | None = None
+    deadline_s: Annotated[int, msgspec.Meta(ge=1, le=3600)] = DEADLINE_S
     expires: datetime.date
     requester: Party
     holder: Party
@@ -149,8 +158,17 @@ def check(terms: Terms, *, today: datetime.date) -> None:
 
 
 def receiver(terms: Terms) -> Side:
-    """Return which organisation is the receiver of the suite: the one that learns the output."""
-    return terms.learns
+    """Return which organisation is the receiver of the suite: the one that learns the output, or learns it first."""
+    if terms.learns != "both":
+        return terms.learns
+    assert terms.first is not None  # checked when the terms were made
+    return terms.first
+
+
+def learners(terms: Terms) -> tuple[Side, ...]:
+    """Return which organisations learn the output, the receiver of the suite before the other one."""
+    first = receiver(terms)
+    return (first, *(side for side in SIDES if side != first)) if terms.learns == "both" else (first,)
 
 
 def side_of(terms: Terms, fingerprint: str) -> Side | None:
@@ -184,6 +202,16 @@ def _consistent(terms: Terms) -> Terms:
                 f"requester.{name} and holder.{name} are the same",
                 hint="each organisation makes its own: `psi id new`",
             )
+    if terms.learns == "both" and not terms.suite.can_report:
+        raise TermsError(
+            f"learns: with suite {terms.suite.value} one side can learn only",
+            hint="the suites vole-malicious and vole-semi-honest let both learn",
+        )
+    if (terms.learns == "both") != (terms.first is not None):
+        raise TermsError(
+            "first: it says who learns first where both learn, and has no place otherwise",
+            hint='learns = "both" needs first = "holder" or first = "requester"',
+        )
     for name in ("purpose", "authority"):
         if not getattr(terms, name).strip():
             raise TermsError(f"{name} is blank")

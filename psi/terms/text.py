@@ -10,7 +10,8 @@ import tomlkit
 
 from psi.identity import pem_value
 from psi.recipes import RECIPES, RULES
-from psi.terms.model import SIDES, ColumnRule, KeyColumn, Party, Side, Terms, receiver
+from psi.terms.model import DEADLINE_S, SIDES, ColumnRule, KeyColumn, Party, Side, Terms, receiver
+from psi.wire import Suite
 
 if TYPE_CHECKING:
     from tomlkit.container import Container
@@ -26,6 +27,11 @@ def who_learns_what(terms: Terms) -> dict[Side, str]:
         if terms.suite.learns_items
         else "how many people are on both lists, and not who they are"
     )
+    if terms.learns == "both":
+        return {
+            learner: f"The {learner} learns first {output}, and the size of the other list.",
+            other: f"The {other} learns {output}, as far as the {learner} reports it, and the size of the other list.",
+        }
     return {
         learner: f"The {learner} learns {output}, and the size of the other list.",
         other: f"The {other} learns the size of the other list, and nothing else.",
@@ -48,6 +54,14 @@ def dumps(terms: Terms) -> str:
         _comment(document, f"  {sentence}")
     document["suite"] = terms.suite.value
     document["learns"] = terms.learns
+    if terms.first is not None:
+        document["first"] = terms.first
+    if terms.suite is Suite.VOLE_MALICIOUS or terms.deadline_s != DEADLINE_S:
+        _comment(
+            document,
+            f"Seconds, besides 20 microseconds for each person, in which the {receiver(terms)} commits to its list.",
+        )
+        document["deadline_s"] = terms.deadline_s
     document.add(tomlkit.nl())
     _comment(document, "The last day on which these terms hold.")
     document["expires"] = terms.expires
