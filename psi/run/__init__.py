@@ -2,6 +2,7 @@
 
 from psi.run.execute import Connect, Listen, Progress, RunInput, execute
 from psi.run.folder import EVENTS, GATE, MATCHED, RECEIPT, REJECTS, default_name
+from psi.run.forecast import Plan, plan
 from psi.run.receipt import Receipt
 
 __all__ = [
@@ -12,9 +13,11 @@ __all__ = [
     "REJECTS",
     "Connect",
     "Listen",
+    "Plan",
     "Progress",
     "Receipt",
     "RunInput",
     "default_name",
     "execute",
+    "plan",
 ]

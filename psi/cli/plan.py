@@ -1,0 +1,114 @@
+"""``psi plan``: what a run will take, before anyone connects."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from psi.cli._options import Screen, identity_option, screen_options, terms_option, threads_option
+from psi.cli._words import count, megabytes, seconds
+
+if TYPE_CHECKING:
+    from psi.run import Plan
+    from psi.terms import Side, Terms
+
+
+@click.command("plan", epilog="Example:  psi plan requests.csv --terms terms.toml --peer-rows 7600000")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@terms_option
+@click.option(
+    "--peer-rows",
+    type=click.IntRange(min=0),
+    required=True,
+    metavar="N",
+    help="Rows of the other side's file.",
+)
+@click.option(
+    "--side",
+    type=click.Choice(["requester", "holder"]),
+    help="Whose file it is (default: the side of this organisation's identity).",
+)
+@identity_option
+@click.option(
+    "--link",
+    "link_mbit_s",
+    type=click.FloatRange(min=0.0, min_open=True),
+    metavar="MBIT/S",
+    help="How quick the link is; adds the time on it.",
+)
+@threads_option
+@screen_options
+def command(
+    *,
+    file: Path,
+    terms_path: Path,
+    peer_rows: int,
+    side: Side | None,
+    identity: Path | None,
+    link_mbit_s: float | None,
+    threads: int | None,
+    screen: Screen,
+) -> None:
+    """
+    Say what a run of FILE will take: time, memory and bytes of both sides, and what a cheat could bring.
+
+    Nothing is sent, and the gate does not run: every row counts. Bytes and bounds are exact for those sizes; time and
+    memory are a model, scaled by a rehearsal of half a second on this machine.
+    """
+    from psi import terms
+    from psi.run import plan
+
+    agreement = terms.load(terms_path)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    made = plan(
+        file,
+        agreement,
+        side=side or _side(agreement, identity),
+        peer_rows=peer_rows,
+        threads=threads or cores,
+        link_mbit_s=link_mbit_s,
+    )
+    screen.result(made.document(), _text(made))
+
+
+def _side(agreement: Terms, folder: Path | None) -> Side:
+    """Return which side of the terms this organisation is."""
+    import psi.identity
+    from psi import terms
+    from psi.errors import TermsError
+
+    own = psi.identity.load(folder or psi.identity.default_folder())
+    side = terms.side_of(agreement, own.fingerprint)
+    if side is None:
+        raise TermsError(
+            "this identity is neither side of the terms", hint="say whose file it is with --side"
+        )
+    return side
+
+
+def _text(made: Plan) -> str:
+    """Return the plan for a person."""
+    lines = [f"suite {made.suite.value}"]
+    for side, plan in made.sides.items():
+        own = " (this side)" if side == made.own else ""
+        gate = "" if plan.gate_s is None else f", gate {seconds(plan.gate_s)}"
+        lines.append(
+            f"{side:<10} {plan.role.value:<9} {count(plan.items)} items, sends {megabytes(plan.sends_bytes)}, "
+            f"memory {megabytes(plan.memory_bytes)}{gate}{own}"
+        )
+    link = (
+        ""
+        if made.link_mbit_s is None
+        else f", and {seconds(made.link_s)} on a link of {made.link_mbit_s:g} Mbit/s"
+    )
+    lines.append(f"exchange   {seconds(made.exchange_s)} on machines like this one{link}")
+    if made.set_bounds is not None:
+        bounds = made.set_bounds
+        lines.append(
+            f"a cheat    could bring at most {count(bounds['receiver'])} items as receiver, "
+            f"{count(bounds['sender'])} as sender"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,230 @@
+"""
+Say what a run will take before anyone connects: bytes and bounds exactly, time and memory by a model.
+
+The model's constants were measured with ``psi demo`` at 40,000 to 1,280,000 rows on two cores of one machine; a short
+rehearsal between two sessions of invented items tells how quick this one is in comparison.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from psi import terms
+from psi.errors import GateError, LimitError
+from psi.intake.parquet import MAGIC
+from psi.intake.reader import open_file
+from psi.session import SEED_BYTES, Role, Session, Traffic, traffic
+from psi.wire import DIGEST_BYTES, NONCE_BYTES, Suite
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from psi.terms import Side, Terms
+
+SCHEMA = "psi/plan/1"
+_READ_BYTES = 1 << 22
+
+# Seconds on the machine of the measurements: of the gate for each row and each byte, of a vole exchange at all and for
+# each item of the receiver and of the sender, of a group exchange for each element.
+_GATE_ROW_S, _GATE_BYTE_S = 0.79e-6, 7.0e-9
+_VOLE_S, _VOLE_RECEIVER_S, _VOLE_SENDER_S = 0.07, 0.37e-6, 0.125e-6
+_SEMI_HONEST = 0.9
+_REHEARSED_ITEMS = 1 << 17
+_REHEARSED_GROUP_ITEMS = 256
+_REHEARSAL_S = 0.105  # of vole-malicious, at that number of items on either side
+
+# Bytes: of the process, of what the gate holds of a file at a time, of an item and of a column of the store.
+_PROCESS_BYTES = 140_000_000
+_GATE_BYTES = 70_000_000
+_ROW_BYTES = 110  # of a file that is not here
+_RECEIVER_ITEM_BYTES, _SENDER_ITEM_BYTES, _BATCH_ITEM_BYTES = 84, 76, 48
+_SENDER_COLUMN_BYTES, _BLOCK_BYTES = 20, 16
+_GROUP_ITEM_BYTES = 160
+
+
+@dataclass(frozen=True)
+class SidePlan:
+    """Hold what one organisation should expect."""
+
+    role: Role
+    items: int
+    sends_bytes: int
+    memory_bytes: int
+    gate_s: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Hold what a run will take; ``exchange_s`` is without the link if ``link_mbit_s`` is not there."""
+
+    suite: Suite
+    own: Side
+    sides: Mapping[Side, SidePlan]
+    exchange_s: float
+    link_mbit_s: float | None
+    link_s: float
+    set_bounds: Mapping[str, int] | None
+
+    def document(self) -> dict[str, object]:
+        """Return the JSON object that ``psi plan`` shows."""
+        return {
+            "schema": SCHEMA,
+            "suite": self.suite.value,
+            "own_side": self.own,
+            "sides": {
+                side: {
+                    "role": plan.role.value,
+                    "items": plan.items,
+                    "sends_bytes": plan.sends_bytes,
+                    "memory_bytes": plan.memory_bytes,
+                    "gate_s": None if plan.gate_s is None else round(plan.gate_s, 2),
+                }
+                for side, plan in self.sides.items()
+            },
+            "bytes_total": sum(plan.sends_bytes for plan in self.sides.values()),
+            "exchange_s": round(self.exchange_s, 2),
+            "link_mbit_s": self.link_mbit_s,
+            "link_s": round(self.link_s, 2),
+            "set_bounds": None if self.set_bounds is None else dict(self.set_bounds),
+        }
+
+
+def plan(
+    file: Path,
+    agreement: Terms,
+    *,
+    side: Side,
+    peer_rows: int,
+    threads: int,
+    link_mbit_s: float | None = None,
+) -> Plan:
+    """
+    Return what a run of this file against a peer with so many rows will take; ``psi plan`` calls it.
+
+    Every row counts as an item: rejected and repeated rows make a run smaller. Raises ``LimitError`` for more rows than
+    the terms allow either side, ``UsageError`` and ``MachineError`` for a file that cannot be read.
+    """
+    rows, file_bytes = count_rows(file)
+    other: Side = "holder" if side == "requester" else "requester"
+    counts: dict[Side, int] = {side: rows, other: peer_rows}
+    for each, count in counts.items():
+        limit = getattr(agreement, each).max_items
+        if count > limit:
+            raise LimitError(
+                f"the {each} has {count} rows, and the terms allow {limit} people",
+                hint="bring fewer rows, or agree on terms with another max_items",
+            )
+    receiver = terms.receiver(agreement)
+    sender: Side = "holder" if receiver == "requester" else "requester"
+    sent = traffic(
+        agreement.suite,
+        n_receiver=counts[receiver],
+        n_sender=counts[sender],
+        reported=0 if agreement.learns == "both" else None,
+    )
+    slowness = _slowness(threads)
+    gate_s = (_GATE_ROW_S * rows + _GATE_BYTE_S * file_bytes) * slowness
+    sides: dict[Side, SidePlan] = {}
+    for each, role in ((receiver, Role.RECEIVER), (sender, Role.SENDER)):
+        own_bytes = file_bytes if each == side else _ROW_BYTES * counts[each]
+        sides[each] = SidePlan(
+            role,
+            counts[each],
+            sent.from_receiver if role is Role.RECEIVER else sent.from_sender,
+            _PROCESS_BYTES
+            + min(own_bytes, _GATE_BYTES)
+            + _role_bytes(role, counts[each], sent, agreement.suite),
+            gate_s if each == side else None,
+        )
+    exchange_s = _exchange_s(agreement.suite, counts[receiver], counts[sender], slowness, threads)
+    total = sent.from_receiver + sent.from_sender
+    link_s = 0.0 if link_mbit_s is None else total * 8 / (link_mbit_s * 1e6)
+    bounds = None
+    if sent.receiver_items is not None and sent.sender_items is not None:
+        bounds = {Role.RECEIVER.value: sent.receiver_items, Role.SENDER.value: sent.sender_items}
+    return Plan(agreement.suite, side, sides, exchange_s, link_mbit_s, link_s, bounds)
+
+
+def count_rows(file: Path) -> tuple[int, int]:
+    """
+    Return how many data rows a file has, and its length; a line break inside quotes counts as a row more.
+
+    Raises what ``open_file`` raises, and ``GateError`` for a file that is empty.
+    """
+    with open_file(file) as stream:
+        start = stream.read(len(MAGIC))
+        if start == MAGIC:
+            import polars as pl
+
+            rows = int(pl.scan_parquet(file).select(pl.len()).collect().item())
+            return rows, file.stat().st_size
+        lines, length, last = start.count(b"\n"), len(start), start[-1:]
+        while block := stream.read(_READ_BYTES):
+            lines, length, last = lines + block.count(b"\n"), length + len(block), block[-1:]
+    if length == 0:
+        raise GateError(f"{file.name}: the file is empty", hint="it needs a header line and rows")
+    return max(lines + (last != b"\n") - 1, 0), length
+
+
+def _role_bytes(role: Role, items: int, sent: Traffic, suite: Suite) -> int:
+    """Return the memory of a role and its items at their peak."""
+    if suite in (Suite.ECDH, Suite.ECDH_CARDINALITY):
+        return _GROUP_ITEM_BYTES * items
+    if role is Role.RECEIVER:
+        return _RECEIVER_ITEM_BYTES * items + (_BLOCK_BYTES + sent.value_bytes) * sent.columns
+    return (
+        _SENDER_ITEM_BYTES * items
+        + _BATCH_ITEM_BYTES * min(items, sent.batch_items)
+        + _SENDER_COLUMN_BYTES * sent.columns
+    )
+
+
+def _exchange_s(suite: Suite, n_receiver: int, n_sender: int, slowness: float, threads: int) -> float:
+    """Return the time of the exchange on machines like this, a link aside."""
+    if suite in (Suite.ECDH, Suite.ECDH_CARDINALITY):
+        rehearsed = min(_rehearse(suite, _REHEARSED_GROUP_ITEMS, threads) for _ in range(3))
+        return rehearsed * (3 * n_receiver + n_sender) / (4 * _REHEARSED_GROUP_ITEMS)
+    time_s = _VOLE_S + _VOLE_RECEIVER_S * n_receiver + _VOLE_SENDER_S * n_sender
+    return time_s * slowness * (_SEMI_HONEST if suite is Suite.VOLE_SEMI_HONEST else 1.0)
+
+
+def _slowness(threads: int) -> float:
+    """Return how much longer this machine takes than the one of the measurements."""
+    suite = Suite.VOLE_MALICIOUS
+    rehearsed = statistics.median(_rehearse(suite, _REHEARSED_ITEMS, threads) for _ in range(5))
+    return rehearsed / _REHEARSAL_S
+
+
+def _rehearse(suite: Suite, count: int, threads: int) -> float:
+    """Return how long two sessions over invented items take in this process."""
+    digests = np.random.default_rng(1).integers(0, 256, (count, DIGEST_BYTES), dtype=np.uint8)
+    receiver, sender = (
+        Session(
+            role,
+            digests,
+            suite=suite,
+            initiator=role is Role.RECEIVER,
+            terms_digest=bytes(DIGEST_BYTES),
+            certificate=bytes(DIGEST_BYTES),
+            peer_certificate=bytes(DIGEST_BYTES),
+            max_items=count,
+            peer_max_items=count,
+            seed=bytes(SEED_BYTES),  # of invented items: there is nothing to protect
+            nonce=bytes(NONCE_BYTES),
+            threads=threads,
+        )
+        for role in Role
+    )
+    began_s = time.perf_counter()
+    while not (receiver.finished and sender.finished):
+        for one, other in ((receiver, sender), (sender, receiver)):
+            frame = one.next_frame()
+            if frame is not None:
+                other.receive(frame)
+    return time.perf_counter() - began_s
