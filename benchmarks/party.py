@@ -1,0 +1,104 @@
+"""One party of the suite benchmark, in a process of its own; ``suite`` starts two of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import secrets
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import workload
+from psi import identity, transport
+from psi.items import Collector
+from psi.run.machine import peak_rss_bytes
+from psi.session import SEED_BYTES, Role, Session, backend
+from psi.wire import NONCE_BYTES, Suite
+
+
+def cpu_s() -> float:
+    """Return the processor time of this process, all threads, user and system."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def forget_peak() -> None:
+    """Let the kernel count the peak of memory from here on, where it can (Linux)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def show(record: dict[str, object]) -> None:
+    """Write a JSON line for the process that started this one."""
+    sys.stdout.write(json.dumps(record) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Run one party as the JSON object on standard input says; print what was measured as a JSON line."""
+    given = json.loads(sys.stdin.readline())
+    role = Role(given["role"])
+    own, peer = (identity.load(Path(given["folder"]) / name) for name in (given["role"], given["peer"]))
+    n_receiver, n_sender = given["n_receiver"], given["n_sender"]
+    # Arrow memory: what stands in it before the clock starts are the raw keys and nothing derived from them.
+    table = workload.keys(workload.numbers(role.value, n_receiver, n_sender))
+    forget_peak()
+    if role is Role.SENDER:
+        with transport.Listener(
+            "127.0.0.1", 0, identity=own, peer_certificate=peer.certificate_der
+        ) as listener:
+            show({"port": listener.address[1]})
+            channel = listener.accept(timeout_s=600)
+    else:
+        channel = transport.connect(
+            "127.0.0.1", given["port"], identity=own, peer_certificate=peer.certificate_der, timeout_s=600
+        )
+    began_s, began_cpu_s = time.monotonic(), cpu_s()
+    threads = given["threads"] or len(os.sched_getaffinity(0))
+    collector = Collector(threads=threads)
+    collector.add(table, np.arange(len(table), dtype=np.uint32))
+    items = collector.finish()
+    done = Session(
+        role,
+        items.digests,
+        suite=Suite(given["suite"]),
+        initiator=role is Role.RECEIVER,
+        terms_digest=bytes(32),
+        certificate=bytes.fromhex(own.fingerprint),
+        peer_certificate=bytes.fromhex(peer.fingerprint),
+        max_items=len(items),
+        peer_max_items=n_sender if role is Role.RECEIVER else n_receiver,
+        seed=secrets.token_bytes(SEED_BYTES),
+        nonce=secrets.token_bytes(NONCE_BYTES),
+        threads=threads,
+        report=given["both"],
+    )
+    transport.drive(done, channel, idle_timeout_s=600)
+    output = done.output()
+    rows = None if output.matched is None else items.rows_of(output.matched)
+    ended_s, ended_cpu_s = time.monotonic(), cpu_s()
+    correct = True
+    if rows is not None:
+        correct = np.array_equal(rows, workload.expected(n_receiver, n_sender, role.value))
+    elif output.overlap is not None:
+        correct = output.overlap == workload.overlap_of(n_receiver, n_sender)
+    measured = {
+        "began_s": began_s,
+        "ended_s": ended_s,
+        "cpu_s": ended_cpu_s - began_cpu_s,
+        "bytes_sent": done.bytes_sent,
+        "peak_rss_bytes": peak_rss_bytes(),
+        "correct": bool(correct),
+        "backend": backend(),
+        "threads": threads,
+    }
+    show(measured)
+
+
+if __name__ == "__main__":
+    main()
