@@ -270,6 +270,9 @@ def test_a_peer_that_disconnects_inside_a_frame_is_named(
 def test_an_interrupt_ends_the_wait_for_a_silent_peer(
     identities: Mapping[str, Identity], victim: Role
 ) -> None:
+    # A shell that starts the tests in the background has them ignore interrupts.
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def interrupt(peer: CheatingPeer, now: int, frame: bytes) -> None:
         if now < 2:
             peer.send(frame)
@@ -277,13 +280,16 @@ def test_an_interrupt_ends_the_wait_for_a_silent_peer(
         os.kill(os.getpid(), signal.SIGINT)
         peer.fall_silent()
 
-    _, heard = cheated(
-        identities,
-        honest(victim, joins=False),
-        honest(OTHER[victim], joins=True),
-        interrupt,
-        KeyboardInterrupt,
-    )
+    try:
+        _, heard = cheated(
+            identities,
+            honest(victim, joins=False),
+            honest(OTHER[victim], joins=True),
+            interrupt,
+            KeyboardInterrupt,
+        )
+    finally:
+        signal.signal(signal.SIGINT, previous)
     assert FrameType.REFUSE not in [wire.frame_type(frame) for frame in heard]
 
 
