@@ -181,7 +181,9 @@ def parse_card(text: str) -> Card:
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise TermsError(f"card: not TOML: {_lower(str(error))}") from None
+        raise TermsError(
+            f"card: not TOML: {_lower(str(error))}", hint="`psi id show` prints a card, and nothing else"
+        ) from None
     names = [known.name for known in fields(Card)]
     for name in ("schema", *names):
         if not isinstance(values.get(name), str):

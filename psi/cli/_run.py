@@ -84,8 +84,8 @@ def _result(run: RunInput, receipt: Receipt) -> str:
     """Return the result of a run as a person reads it."""
     own, peer = receipt.items["own"], receipt.items["peer"]
     other = "holder" if receipt.side == "requester" else "requester"
-    learner = receipt.side if receipt.role == "receiver" else other
-    facts = learned(receipt.side, learner, receipt.suite, own, peer, receipt.overlap or 0)
+    learners = (other,) if receipt.overlap is None else (receipt.side,)
+    facts = learned(receipt.side, learners, receipt.suite, own, peer, receipt.overlap or 0)
     gate = receipt.gate
     lines = [
         f"rows      {count(gate['rows'])} in the file, {count(gate['rejected'])} rejected, "
