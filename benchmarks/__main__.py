@@ -1,4 +1,4 @@
-"""``python -m benchmarks suite`` and ``python -m benchmarks kernels``."""
+"""``python -m benchmarks suite``, ``files`` and ``kernels``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import argparse
 import json
 import sys
 
-from benchmarks import kernels, suite
+from benchmarks import files, kernels, suite
+from benchmarks.workload import LEAD_SIZE
 from psi.wire import Suite
 
 
@@ -24,13 +25,27 @@ def main() -> int:
     )
     whole.add_argument("--both", action="store_true", help="the receiver reports, and both learn")
     whole.add_argument("--json", action="store_true")
-    parts = commands.add_parser("kernels", help="the kernels of the core, through cargo bench")
+    product = commands.add_parser("files", help="psi serve and psi join, from two files to the matched rows")
+    product.add_argument(
+        "--suite", default=Suite.VOLE_MALICIOUS.value, choices=[known.value for known in Suite]
+    )
+    product.add_argument("--requests", type=int, default=LEAD_SIZE, metavar="N")
+    product.add_argument("--records", type=int, default=LEAD_SIZE, metavar="N")
+    product.add_argument("--repeat", type=int, default=7, metavar="N")
+    product.add_argument("--json", action="store_true")
+    parts = commands.add_parser("kernels", help="single kernels, on one thread")
     parts.add_argument("--json", action="store_true")
     given = parser.parse_args()
     if given.command == "kernels":
         record = kernels.measure()
         show(json.dumps(record, indent=2) if given.json else kernels.table(record))
         return 0
+    if given.command == "files":
+        record = files.measure(
+            Suite(given.suite), requests=given.requests, records=given.records, repeat=given.repeat
+        )
+        show(json.dumps(record, indent=2) if given.json else files.table(record))
+        return 0 if record["correct"] else 1
     record = suite.measure(
         Suite(given.suite),
         n_receiver=given.n_receiver,
