@@ -1,67 +1,87 @@
-"""``python -m benchmarks suite``, ``files`` and ``kernels``."""
+"""``python -m benchmarks suite``, ``files`` and ``kernels``; ``record`` keeps their results, ``pages`` shows them."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
+from collections.abc import Callable
+from typing import Any
 
-from benchmarks import files, kernels, suite
+import click
+
+from benchmarks import files, kernels, pages, record, suite
 from benchmarks.workload import LEAD_SIZE
 from psi.wire import Suite
 
-
-def main() -> int:
-    """Run a benchmark and print its result; return 1 if an output was wrong."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    whole = commands.add_parser("suite", help="two processes over mutual TLS on loopback")
-    whole.add_argument("--suite", required=True, choices=[known.value for known in Suite])
-    whole.add_argument("--n-receiver", type=int, required=True, metavar="N")
-    whole.add_argument("--n-sender", type=int, required=True, metavar="N")
-    whole.add_argument("--repeat", type=int, default=7, metavar="N")
-    whole.add_argument(
-        "--threads", type=int, default=0, metavar="T", help="of each party (default: all cores)"
-    )
-    whole.add_argument("--both", action="store_true", help="the receiver reports, and both learn")
-    whole.add_argument("--json", action="store_true")
-    product = commands.add_parser("files", help="psi serve and psi join, from two files to the matched rows")
-    product.add_argument(
-        "--suite", default=Suite.VOLE_MALICIOUS.value, choices=[known.value for known in Suite]
-    )
-    product.add_argument("--requests", type=int, default=LEAD_SIZE, metavar="N")
-    product.add_argument("--records", type=int, default=LEAD_SIZE, metavar="N")
-    product.add_argument("--repeat", type=int, default=7, metavar="N")
-    product.add_argument("--json", action="store_true")
-    parts = commands.add_parser("kernels", help="single kernels, on one thread")
-    parts.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    if given.command == "kernels":
-        record = kernels.measure()
-        show(json.dumps(record, indent=2) if given.json else kernels.table(record))
-        return 0
-    if given.command == "files":
-        record = files.measure(
-            Suite(given.suite), requests=given.requests, records=given.records, repeat=given.repeat
-        )
-        show(json.dumps(record, indent=2) if given.json else files.table(record))
-        return 0 if record["correct"] else 1
-    record = suite.measure(
-        Suite(given.suite),
-        n_receiver=given.n_receiver,
-        n_sender=given.n_sender,
-        repeat=given.repeat,
-        threads=given.threads,
-        both=given.both,
-    )
-    show(json.dumps(record, indent=2) if given.json else suite.table(record))
-    return 0 if record["correct"] else 1
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+repeat_option = click.option("--repeat", default=7, show_default=True, metavar="N")
+suite_option = click.option(
+    "--suite", "name", type=click.Choice([known.value for known in Suite]), required=True
+)
 
 
-def show(text: str) -> None:
-    """Write a result."""
-    sys.stdout.write(text + "\n")
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Measure kernels, whole suites, and the product from files to matched rows, on this machine."""
+
+
+@main.command("suite")
+@suite_option
+@click.option("--n-receiver", type=int, required=True, metavar="N")
+@click.option("--n-sender", type=int, required=True, metavar="N")
+@repeat_option
+@click.option("--threads", default=0, metavar="T", help="Of each party (default: all cores).")
+@click.option("--both", is_flag=True, help="The receiver reports, and both learn.")
+@as_json_option
+def suite_command(
+    name: str, n_receiver: int, n_sender: int, repeat: int, threads: int, both: bool, as_json: bool
+) -> None:
+    """Two processes over mutual TLS on loopback, from keys in memory to the rows of the overlap."""
+    measured = suite.measure(
+        Suite(name), n_receiver=n_receiver, n_sender=n_sender, repeat=repeat, threads=threads, both=both
+    )
+    show(measured, suite.table, as_json)
+
+
+@main.command("files")
+@click.option(
+    "--suite", "name", type=click.Choice([known.value for known in Suite]), default="vole-malicious"
+)
+@click.option("--requests", default=LEAD_SIZE, show_default=True, metavar="N")
+@click.option("--records", default=LEAD_SIZE, show_default=True, metavar="N")
+@repeat_option
+@as_json_option
+def files_command(name: str, requests: int, records: int, repeat: int, as_json: bool) -> None:
+    """Psi serve and psi join, from two files to the matched rows."""
+    show(files.measure(Suite(name), requests=requests, records=records, repeat=repeat), files.table, as_json)
+
+
+@main.command("kernels")
+@as_json_option
+def kernels_command(as_json: bool) -> None:
+    """Single kernels, on one thread."""
+    show(kernels.measure(), kernels.table, as_json)
+
+
+@main.command("record")
+@click.argument("machine")
+@click.option("--part", "parts", multiple=True, type=click.Choice(list(record.PARTS)))
+def record_command(machine: str, parts: tuple[str, ...]) -> None:
+    """Measure what docs/performance.md shows, and keep the results under the name MACHINE."""
+    sys.exit(0 if record.record(machine, list(parts)) else 1)
+
+
+@main.command("pages")
+def pages_command() -> None:
+    """Make the tables of docs/performance.md from the kept results."""
+    pages.write()
+
+
+def show(measured: dict[str, Any], table: Callable[[dict[str, Any]], str], as_json: bool) -> None:
+    """Print a result; end with code 1 if an output was wrong."""
+    click.echo(json.dumps(measured, indent=2) if as_json else table(measured))
+    sys.exit(0 if measured.get("correct", True) else 1)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(prog_name="python -m benchmarks")

@@ -74,8 +74,9 @@ def measure(
 ) -> None:
     """Measure `work` on what `setup` returns, each round afresh."""
     benchmark.extra_info["items"] = items
-    prepare = None if setup is None else lambda: (setup(), {})
-    benchmark.pedantic(work, setup=prepare, rounds=ROUNDS, warmup_rounds=0 if setup else 1)
+    prepare: Callable[[], Any] | None = None if setup is None else lambda: (setup(), {})
+    warmup_rounds = 0 if setup else 1
+    benchmark.pedantic(work, setup=prepare, rounds=ROUNDS, warmup_rounds=warmup_rounds)  # type: ignore[no-untyped-call]
 
 
 def test_item_digests(benchmark: BenchmarkFixture) -> None:
