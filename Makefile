@@ -34,7 +34,8 @@ check: static fast-tests ## before every commit: format, lint, types, stub, clip
 
 test: static covered-tests crate-tests vectors-check wheel-tests small-demo ## everything: what CI calls
 
-test-slow: test ## and with overflow checks, and by every backend that this processor can run
+test-slow: test ## and at a million items and more, with overflow checks, by every backend that can run here
+	$(BIN)/python -m pytest -q --scale
 	$(CARGO) test --manifest-path $(CRATE)
 	for backend in portable avx2 avx512; do \
 	  if PSI_BACKEND=$$backend $(BIN)/python -c 'from psi import _core; _core.backend()' 2>/dev/null; then \
@@ -59,7 +60,7 @@ clean: ## remove what was built; the files people made stay
 static: .venv/.dev
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy psi protocol_spec/reference
+	$(BIN)/mypy psi protocol_spec/reference benchmarks demos
 	$(BIN)/python -m mypy.stubtest psi._core
 	if cargo fmt --version >/dev/null 2>&1; then cargo fmt --manifest-path $(CRATE) --check; \
 	else echo "make: rustfmt is not installed, its check is left out" >&2; fi

@@ -25,6 +25,21 @@ ROOT = Path(__file__).resolve().parent.parent
 FAR_AWAY = datetime.date(2999, 12, 31)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option for the tests at the sizes of the real case, which take ten minutes."""
+    parser.addoption(
+        "--scale", action="store_true", help="run the tests that are marked scale, and only those"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run either the tests at scale or all the others."""
+    at_scale = bool(config.getoption("--scale"))
+    kept = [item for item in items if (item.get_closest_marker("scale") is not None) == at_scale]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
 @pytest.fixture(scope="session")
 def identities(tmp_path_factory: pytest.TempPathFactory) -> dict[terms.Side, identity.Identity]:
     """Return the identities of a requester and a holder; their folders are named by the paths of their keys."""
