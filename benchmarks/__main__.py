@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from benchmarks import files, kernels, pages, record, suite
+from benchmarks import files, forecast, kernels, pages, record, suite
 from benchmarks.workload import LEAD_SIZE
 from psi.wire import Suite
 
@@ -54,6 +54,17 @@ def suite_command(
 def files_command(name: str, requests: int, records: int, repeat: int, as_json: bool) -> None:
     """Psi serve and psi join, from two files to the matched rows."""
     show(files.measure(Suite(name), requests=requests, records=records, repeat=repeat), files.table, as_json)
+
+
+@main.command("forecast")
+@click.option(
+    "--suite", "name", type=click.Choice([known.value for known in Suite]), default="vole-malicious"
+)
+@click.option("--repeat", default=3, show_default=True, metavar="N")
+@as_json_option
+def forecast_command(name: str, repeat: int, as_json: bool) -> None:
+    """Set what psi plan predicts beside what runs then take."""
+    show(forecast.measure(Suite(name), repeat=repeat), forecast.table, as_json)
 
 
 @main.command("kernels")

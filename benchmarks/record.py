@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import files, kernels, suite
+from benchmarks import files, forecast, kernels, suite
 from benchmarks.workload import LEAD_SIZE
 from psi.wire import Suite
 
@@ -38,6 +38,7 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "suite-ecdh": _suite(Suite.ECDH, LEAD_SIZE, LEAD_SIZE, 3),
     "suite-ecdh-cardinality": _suite(Suite.ECDH_CARDINALITY, LEAD_SIZE, LEAD_SIZE, 1),
     "files": lambda: files.measure(Suite.VOLE_MALICIOUS, requests=LEAD_SIZE, records=LEAD_SIZE, repeat=7),
+    "forecast": lambda: forecast.measure(Suite.VOLE_MALICIOUS, repeat=3),
 }
 
 
