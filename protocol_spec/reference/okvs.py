@@ -36,7 +36,7 @@ CORE_BITS = 46
 
 
 class NotEncodableError(UsageError):
-    """Report that the rows cannot be solved under this seed: R draws another (okvs.md, "Triangulate")."""
+    """Report that the rows cannot be solved under this seed: the run ends (okvs.md, "Triangulate")."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ const LOAD_BITS: i128 = 43;
 /// rule for the columns is up to 1.6 bits too optimistic where it can be measured (okvs.md, "Parameters").
 const CORE_BITS: i128 = 43 + 3;
 /// Dense columns of every bin: 16 bits of each of three hash words. With `mu` equal rows expected in all bins, at most 6,
-/// gap rows are dependent with probability at most `mu * 2^-46.5`, below 2^-43 (okvs.md, "Gap rows").
+/// gap rows are dependent with probability at most `mu * 2^-47.4`, below 2^-44.8 (okvs.md, "Gap rows").
 pub(super) const DENSE: usize = 48;
 /// A core that needs more gap rows than this is a large one.
 pub(super) const MOST_GAPS: usize = 8;

@@ -65,7 +65,7 @@ impl Triangulated {
     /// # Errors
     ///
     /// [`CoreError::NotEncodable`] if a bin has more items than its load, more than eight gap rows, or dependent ones,
-    /// which happens with probability below 2^-41 over the choice of `r`: the receiver then draws another.
+    /// which happens with probability below 2^-41 over the choice of `r`: the run ends, and no other `r` is tried in it.
     pub fn new<K: Key>(rows: &RowHash, bins: &Bins<K>) -> Result<Self, CoreError> {
         let starts = bins.starts().to_vec();
         let mut pivots = memory::zeroed(starts[starts.len() - 1] + 1);

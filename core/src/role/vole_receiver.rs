@@ -108,7 +108,8 @@ struct Receiver<V: Value> {
     rows: RowHash,
     row_seed: [u8; BLOCK_BYTES],
     triangulated: Option<Triangulated>,
-    workspaces: Vec<Mutex<(Workspace, Vec<V>)>>,
+    /// What each thread solves a bin with, and the columns of that bin.
+    workspaces: Vec<Mutex<(Workspace, Zeroizing<Vec<V>>)>>,
     /// The sender's, or in the semi-honest suite the own one.
     salt: [u8; HASH_BYTES],
     commitment: [u8; HASH_BYTES],
@@ -278,7 +279,7 @@ impl<V: Value> Receiver<V> {
         }
         let Self { engine, workspaces, .. } = self;
         workspaces.resize_with(engine.threads.count(), || {
-            Mutex::new((Workspace::new(), vec![V::default(); engine.parameters.bin_columns()]))
+            Mutex::new((Workspace::new(), Zeroizing::new(vec![V::default(); engine.parameters.bin_columns()])))
         });
         self.frame = Kind::Okvs.start(BODY_BYTES);
         self.frame.extend_from_slice(&self.row_seed);
@@ -307,7 +308,7 @@ impl<V: Value> Receiver<V> {
                 let mut workspace = workspaces[thread].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 let (workspace, encoded) = &mut *workspace;
                 triangulated.solve_bin(parameters, bin, bins.items(bin), &hash, workspace, encoded);
-                for (column, encoded) in columns.iter_mut().zip(encoded) {
+                for (column, encoded) in columns.iter_mut().zip(&**encoded) {
                     *column += *encoded;
                 }
             });

@@ -168,7 +168,8 @@ impl SilentSender {
         let mut check = Check::new(self.backend, &self.sizes, chi, [0, *seeded.sacrificed]);
         let mut first = self.sizes.path_start() + SACRIFICE_BITS;
         for batch in self.sizes.all_batches() {
-            let sums = seeded.forest.sums(batch, *self.delta, &seeded.cots[first..], first, &check);
+            let sums =
+                Zeroizing::new(seeded.forest.sums(batch, *self.delta, &seeded.cots[first..], first, &check));
             check.add(batch, &sums, &[]);
             first += batch.trees * batch.depth;
         }

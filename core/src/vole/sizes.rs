@@ -179,6 +179,9 @@ mod tests {
                         assert!(batch.trees >= if malicious { 768 } else { 640 });
                         let bits = 0.415_037 * batch.trees as f64 - value_bits as f64;
                         assert!(bits - (sizes.messages() as f64).log2() >= 128.0, "{length}: {bits}");
+                        // The single-test rule at the assumed distance 0.15, after the same union.
+                        let bits = -0.85_f64.log2() * batch.trees as f64;
+                        assert!(bits - (sizes.messages() as f64).log2() >= 137.0, "{length}: {bits}");
                         assert!(batch.depth >= LEAST_DEPTH);
                         // A message of a batch fits a frame.
                         assert!(sizes.bootstrap == Some(batch) || batch.message_bytes() < 1 << 20);
