@@ -9,16 +9,21 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import pytest
+
 from psi import identity, wire
-from psi.errors import PsiError
+from psi.errors import PsiError, StateError
+from psi.identity import Identity
 from psi.session import Role, Session
-from psi.transport import Channel, connect
+from psi.transport import Channel, Clock, connect, drive
 from psi.transport.channel import ConnectionLostError
 from psi.wire import FrameType
-from tests.session_kit import make_session
+from tests.session_kit import in_thread, make_session, tls_channels
+
+QUICK = Clock(tick_s=0.005)
 
 
 def _nothing() -> None:
@@ -84,6 +89,28 @@ class CheatingPeer:
         frame = self._channel.receive()
         self.heard.append(frame)
         return frame
+
+
+def cheated(
+    identities: Mapping[str, Identity],
+    victim: Session,
+    cheater: Session,
+    cheat: Callable[[CheatingPeer, int, bytes], None],
+    error: type[BaseException],
+    match: str | None = None,
+    *,
+    clock: Clock = QUICK,
+) -> tuple[BaseException, list[bytes]]:
+    """Run a victim against a cheating peer; return the victim's error and what the peer heard."""
+    requester, holder = tls_channels(identities, clock=clock)
+    mine, theirs = (requester, holder) if victim.initiator else (holder, requester)
+    heard = in_thread(CheatingPeer(theirs, cheater, cheat).run)
+    with pytest.raises(error, match=match) as caught:
+        drive(victim, mine, idle_timeout_s=60, clock=clock)
+    assert not victim.finished
+    with pytest.raises(StateError):
+        victim.output()
+    return caught.value, heard.result(timeout=30)
 
 
 def replacing(

@@ -30,15 +30,14 @@ from psi.errors import (
 )
 from psi.identity import Identity
 from psi.session import Role, Session
-from psi.transport import Clock, Listener, drive
+from psi.transport import Listener, drive
 from psi.wire import Finish, FrameType, Refusal, Refuse, Suite
 from tests.conftest import ROOT
-from tests.peers import CheatingPeer, instead, replacing
-from tests.session_kit import RacingClock, check_threads, in_thread, make_session, tls_channels
+from tests.peers import QUICK, CheatingPeer, cheated, instead, replacing
+from tests.session_kit import RacingClock, check_threads, make_session
 
 ITEMS = {Role.RECEIVER: range(4), Role.SENDER: range(2, 7)}
 OTHER = {Role.RECEIVER: Role.SENDER, Role.SENDER: Role.RECEIVER}
-QUICK = Clock(tick_s=0.005)
 
 both_joiners = pytest.mark.parametrize("victim_joins", [True, False], ids=["victim_joins", "victim_serves"])
 both_roles = pytest.mark.parametrize("victim", Role, ids=lambda role: f"victim_is_{role.value}")
@@ -52,28 +51,6 @@ def no_thread_is_left() -> Iterator[None]:
 
 def honest(victim: Role, *, joins: bool, suite: Suite = Suite.ECDH) -> Session:
     return make_session(victim, ITEMS[victim], initiator=joins, suite=suite)
-
-
-def cheated(
-    identities: Mapping[str, Identity],
-    victim: Session,
-    cheater: Session,
-    cheat: Callable[[CheatingPeer, int, bytes], None],
-    error: type[BaseException],
-    match: str | None = None,
-    *,
-    clock: Clock = QUICK,
-) -> tuple[BaseException, list[bytes]]:
-    """Run a victim against a cheating peer; return the victim's error and what the peer heard."""
-    requester, holder = tls_channels(identities, clock=clock)
-    mine, theirs = (requester, holder) if victim.initiator else (holder, requester)
-    heard = in_thread(CheatingPeer(theirs, cheater, cheat).run)
-    with pytest.raises(error, match=match) as caught:
-        drive(victim, mine, idle_timeout_s=60, clock=clock)
-    assert not victim.finished
-    with pytest.raises(StateError):
-        victim.output()
-    return caught.value, heard.result(timeout=30)
 
 
 def parts(
