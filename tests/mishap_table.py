@@ -170,33 +170,41 @@ def _not_tls(bench: Bench) -> Outcome:
             return holder.outcome()
 
 
+def cheating_requester(
+    bench: Bench, address: str, role: Role, cheat: Callable[[CheatingPeer, int, bytes], None]
+) -> list[bytes]:
+    """Join as the requester of the terms, with two items of its own, and cheat; return what was heard."""
+    agreed = terms.load(bench.case / scenario.TERMS)
+    own = identity.load(scenario.identity_folder(bench.case, "requester"))
+    holder_certificate = identity.load(scenario.identity_folder(bench.case, "holder")).certificate_der
+    host, port = address.split(":")
+    channel = transport.connect(
+        host, int(port), identity=own, peer_certificate=holder_certificate, timeout_s=20
+    )
+    session = Session(
+        role,
+        np.arange(64, dtype=np.uint8).reshape(2, 32),
+        suite=agreed.suite,
+        initiator=True,
+        terms_digest=terms.digest(agreed),
+        certificate=bytes.fromhex(agreed.requester.fingerprint),
+        peer_certificate=bytes.fromhex(agreed.holder.fingerprint),
+        max_items=2,
+        peer_max_items=ROWS,
+        seed=bytes(32),
+        nonce=bytes(32),
+        threads=1,
+        report=agreed.learns == "both",
+    )
+    return CheatingPeer(channel, session, cheat).run()
+
+
 def _cheated(kind: FrameType, frame: bytes) -> Mishap:
     """Let the requester of the terms send something else than a frame of this type."""
 
     def mishap(bench: Bench) -> Outcome:
-        agreed = terms.load(bench.case / scenario.TERMS)
-        own = identity.load(scenario.identity_folder(bench.case, "requester"))
-        holder_certificate = identity.load(scenario.identity_folder(bench.case, "holder")).certificate_der
         with bench.holder() as (holder, address):
-            host, port = address.split(":")
-            channel = transport.connect(
-                host, int(port), identity=own, peer_certificate=holder_certificate, timeout_s=20
-            )
-            session = Session(
-                Role.RECEIVER,
-                np.arange(64, dtype=np.uint8).reshape(2, 32),
-                suite=agreed.suite,
-                initiator=True,
-                terms_digest=terms.digest(agreed),
-                certificate=bytes.fromhex(agreed.requester.fingerprint),
-                peer_certificate=bytes.fromhex(agreed.holder.fingerprint),
-                max_items=2,
-                peer_max_items=ROWS,
-                seed=bytes(32),
-                nonce=bytes(32),
-                threads=1,
-            )
-            CheatingPeer(channel, session, instead(kind, frame)).run()
+            cheating_requester(bench, address, Role.RECEIVER, instead(kind, frame))
             return holder.outcome()
 
     return mishap
