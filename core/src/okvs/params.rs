@@ -13,9 +13,9 @@ const LEAST_ITEMS: usize = 64;
 const MOST_ITEMS: usize = 1 << 28;
 /// The probability that any bin has more items than the load is at most two to the minus this.
 const LOAD_BITS: i128 = 43;
-/// The probability that any bin has a large core is at most two to the minus this: 43 and three bits more, since the
-/// rule for the columns is up to 1.6 bits too optimistic where it can be measured (okvs.md, "Parameters").
-const CORE_BITS: i128 = 43 + 3;
+/// The rule for the columns leaves a large core in any bin with probability two to the minus this: 44 and two bits more,
+/// since it is up to 1.6 bits too optimistic where it can be measured (okvs.md, "Parameters").
+const CORE_BITS: i128 = 44 + 2;
 /// Dense columns of every bin: 16 bits of each of three hash words. With `mu` equal rows expected in all bins, at most 6,
 /// gap rows are dependent with probability at most `mu * 2^-47.4`, below 2^-44.8 (okvs.md, "Gap rows").
 pub(super) const DENSE: usize = 48;
