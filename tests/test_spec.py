@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from reference import ecdh, frames, parameters
+from reference import ecdh, frames, parameters, vole
 from reference.frames import Kind, control
 
 from psi import errors, terms, wire
@@ -219,6 +221,55 @@ def outside_the_table(direction: str) -> dict[tuple[State, wire.FrameType], Stat
     }
     going_on = [state for state in State if state not in (State.FINISHED, State.ENDED)]
     return alive | {(state, wire.FrameType.REFUSE): State.ENDED for state in going_on}
+
+
+def definitions(path: Path) -> set[str]:
+    """Return the names that a file of Rust or Python defines."""
+    text = path.read_text()
+    rust = re.findall(r"\b(?:fn|struct|enum|trait|const|static)\s+(\w+)", text)
+    python = re.findall(r"^\s*(?:def|class)\s+(\w+)|^(\w+)\s*[:=]", text, re.MULTILINE)
+    return {*rust, *(name for pair in python for name in pair)}
+
+
+@pytest.mark.repo
+def test_every_place_that_the_review_names_exists() -> None:
+    places = re.findall(r"`([^`]+)::(\w+)`", (SPECIFICATION / "review.md").read_text())
+    assert len(places) > 100
+    for file, name in places:
+        assert name in definitions(ROOT / file), f"{file}::{name}"
+
+
+@pytest.mark.repo
+def test_every_context_of_a_hash_has_one_use() -> None:
+    """Each stands once in the reference and once in psi or its core: no hash is of use for another purpose."""
+    find = re.compile(r'"(psi/1 [a-z0-9 ]+)"').findall
+    reference = Counter(name for path in REFERENCE for name in find(path.read_text()))
+    code = [path.read_text() for path in (ROOT / "psi").rglob("*.py")]
+    code += [
+        path.read_text().split("#[cfg(test)]\n", 1)[0]
+        for path in (ROOT / "core" / "src").rglob("*.rs")
+        if "tests" not in path.stem
+    ]
+    assert reference == Counter(name for text in code for name in find(text))
+    assert len(reference) > 20
+    assert set(reference.values()) == {1}
+
+
+@pytest.mark.repo
+def test_the_failures_of_a_run_sum_to_the_budget() -> None:
+    by_okvs = sum(
+        2.0 ** float(bound[2:]) for _, bound, _ in rows("okvs.md", "8. What it hides, and what fails")
+    )
+    assert by_okvs < 2 * 2.0**-43
+    for suite, n_receiver, n_sender in itertools.product(
+        (vole.MALICIOUS, vole.SEMI_HONEST), (1, 2**16, 2**23, 2**28), (1, 2**18, 2**23, 2**23 + 1, 2**28)
+    ):
+        small = suite == vole.SEMI_HONEST and n_sender <= vole.SMALL_FIELD_ITEMS
+        tag_bits = 8 * vole.tag_bytes(suite, n_receiver=n_receiver, n_sender=n_sender)
+        fits = n_sender * 2.0 ** -(64 if small else 128)
+        tags = n_receiver * n_sender * 2.0**-tag_bits
+        equal = n_sender**2 * 2.0**-129 if suite == vole.MALICIOUS else 0
+        assert fits + tags + equal + 2 * 2.0**-43 <= 2.0**-40, (suite, n_receiver, n_sender)
 
 
 @pytest.mark.repo

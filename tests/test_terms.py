@@ -317,6 +317,12 @@ def test_text_says_who_learns_first_where_both_learn(
     assert terms.parse(terms.dumps(agreement).encode()) == agreement
 
 
+def test_both_learn_unless_somebody_says_otherwise_the_holder_first(make_terms: Make) -> None:
+    agreement = make_terms()
+    assert (agreement.learns, agreement.first) == ("both", "holder")
+    assert terms.receiver(agreement) == "holder"
+
+
 def test_one_side_that_learns_is_not_first(make_terms: Make) -> None:
     with pytest.raises(TermsError, match="first: it says who learns first where both learn"):
         make_terms(learns="holder", first="holder")

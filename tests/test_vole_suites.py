@@ -296,6 +296,16 @@ def test_core_and_reference_agree_on_random_small_lists(suite: Suite) -> None:
     assert reference_sender.output == list(range(10))
 
 
+@both_suites
+def test_a_run_states_the_bounds_on_cheating_sets(suite: Suite) -> None:
+    sessions = pair(suite, range(3), range(100), report=False)
+    assert [session.set_bounds for session in sessions] == [None, None]
+    exchange(*sessions)
+    # 3 items have the columns of 64, and a cheating receiver's bound is that of vole.md, 13.
+    bounds = {"receiver": 358, "sender": 100} if suite is Suite.VOLE_MALICIOUS else None
+    assert [session.set_bounds for session in sessions] == [bounds, bounds]
+
+
 @pytest.mark.repo
 def test_the_table_of_bounds_is_what_reference_and_core_compute() -> None:
     from psi import _core
