@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.mishap_table import MISHAPS
-from tests.mishaps import FEW_RECORDS, MANY, Bench, Outcome, make_case
+from tests.mishaps import Bench, Outcome, make_cases
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = "docs/when-things-go-wrong.md"
@@ -22,8 +22,17 @@ shortened, ports are shown as 7766. Exit codes: [exit-codes.md](exit-codes.md).
 Whatever happens, three things hold. No message holds a name, a number or any other value of a row: rows and columns
 are named by number. No `matched.csv` and no `receipt.json` exists unless both sides compared their transcripts and
 found them equal. Nothing half-written is left, and a run that broke is started afresh on both sides, never resumed.
+
+One thing cannot be tidied up: a process that is killed by force, or whose machine loses its power, may leave a hidden
+`.NAME.part` in its run folder, readable by its owner alone. Delete the folder.
 """
 COLUMNS = "| what happened | what you see | exit | left in the run folder |\n|---|---|---|---|\n"
+
+
+WITH_THE_KILLED = (
+    "| what was killed | what the other side sees | exit | left in its run folder | left in the killed one's |\n"
+    "|---|---|---|---|---|\n"
+)
 
 
 def cell(lines: tuple[str, ...]) -> str:
@@ -33,7 +42,8 @@ def cell(lines: tuple[str, ...]) -> str:
 
 def row(title: str, outcome: Outcome) -> str:
     """Return the row of one mishap."""
-    left = ", ".join(outcome.left) or "no folder"
+    folders = [outcome.left, *([] if outcome.killed_left is None else [outcome.killed_left])]
+    left = " | ".join(", ".join(files) or "no folder" for files in folders)
     return f"| {title} | {cell(outcome.shown)} | {outcome.code} | {left} |"
 
 
@@ -41,12 +51,12 @@ def outcomes() -> Iterator[tuple[str, str, Outcome]]:
     """Make every mishap happen, one after the other, and yield what came of it."""
     with tempfile.TemporaryDirectory() as name:
         base = Path(name)
-        few, many = make_case(base / "few"), make_case(base / "many", MANY, FEW_RECORDS)
+        cases = make_cases(base)
         for section, rows in MISHAPS.items():
             for number, (title, mishap) in enumerate(rows.items()):
                 folder = base / f"{section}-{number}"
                 folder.mkdir()
-                yield section, title, mishap(Bench(few, many, folder))
+                yield section, title, mishap(Bench(cases, folder))
 
 
 def parse(page: str) -> dict[tuple[str, str], str]:
@@ -55,7 +65,7 @@ def parse(page: str) -> dict[tuple[str, str], str]:
     for line in page.splitlines():
         if heading := re.fullmatch(r"## (.+)", line):
             section = heading[1]
-        elif (found := re.match(r"\| ([^|]+) \|", line)) and section and found[1] != "what happened":
+        elif (found := re.match(r"\| ([^|]+) \|", line)) and section and not found[1].startswith("what "):
             rows[section, found[1]] = line
     return rows
 
@@ -65,7 +75,8 @@ def main() -> None:
     text, last = HEAD, ""
     for section, title, outcome in outcomes():
         if section != last:
-            text, last = f"{text}\n## {section}\n\n{COLUMNS}", section
+            columns = COLUMNS if outcome.killed_left is None else WITH_THE_KILLED
+            text, last = f"{text}\n## {section}\n\n{columns}", section
         text += row(title, outcome) + "\n"
         print(title, outcome.code, flush=True)
     (ROOT / PAGE).write_text(text, encoding="utf-8")

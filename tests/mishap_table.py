@@ -13,8 +13,8 @@ import numpy as np
 
 from psi import identity, scenario, terms, transport
 from psi.session import Role, Session
-from psi.wire import FrameType
-from tests.mishaps import MATCHES, ROWS, Bench, Outcome, without_folder
+from psi.wire import FrameType, Suite
+from tests.mishaps import MATCHES, ROWS, Bench, Outcome
 from tests.peers import CheatingPeer, instead
 
 NON_CANONICAL = bytes([0xED]) + bytes([0xFF] * 30) + bytes([0x7F])  # p itself (RFC 9496, A.2)
@@ -113,8 +113,10 @@ def _wrong_certificate_of_the_requester(bench: Bench) -> Outcome:
 
 
 def _wrong_certificate_seen_by_the_holder(bench: Bench) -> Outcome:
-    with bench.holder(wait="5") as (holder, address):
-        bench.alone("join", connect=address, **_stranger(bench, "requester"))
+    """Let a stranger knock before the requester does."""
+    with bench.holder() as (holder, address):
+        bench.alone("join", connect=address, out="stranger-run", **_stranger(bench, "requester"))
+        bench.alone("join", connect=address)
         return holder.outcome()
 
 
@@ -129,45 +131,39 @@ def _nobody_listens(bench: Bench) -> Outcome:
     return bench.alone("join", connect=address, wait="1")
 
 
-def _killed(victim: str, phase: str) -> Mishap:
-    """Kill one side in a phase and return what the other one shows."""
-
-    def mishap(bench: Bench) -> Outcome:
-        with bench.both_sides() as (holder, requester):
-            sides = {"holder": (holder, requester), "requester": (requester, holder)}
-            killed, survivor = sides[victim]
-            killed.wait_for_phase(phase)
-            killed.process.kill()
-            return survivor.outcome()
-
-    return mishap
+def _killed(suite: Suite, victim: str, moment: str) -> Mishap:
+    """Kill one side at a moment and return what the other one shows."""
+    return lambda bench: bench.of(suite).kill(victim, moment)
 
 
 def _interrupted(number: signal.Signals) -> Mishap:
+    """Interrupt the requester when it has made what it is about to send."""
+
     def mishap(bench: Bench) -> Outcome:
-        with bench.both_sides() as (_, requester):
-            requester.wait_for_phase("blind")
-            requester.process.send_signal(number)
-            return requester.outcome()
+        with bench.holder() as (_, address):
+            return bench.alone("join", connect=address, struck=(number, "sends choose"))
 
     return mishap
 
 
 def _silent(bench: Bench) -> Outcome:
     """Stop the requester, as a machine that hangs; its connection stays."""
-    with bench.both_sides(holder_idle_timeout="10") as (holder, requester):
-        requester.wait_for_phase("blind")
-        requester.process.send_signal(signal.SIGSTOP)
+    with (
+        bench.holder(idle_timeout="10") as (holder, address),
+        bench.running("join", connect=address, struck=(signal.SIGSTOP, "sends choose")),
+    ):
         return holder.outcome()
 
 
 def _not_tls(bench: Bench) -> Outcome:
-    """Let a web browser of old knock at the holder, and nobody else come."""
-    with bench.holder(wait="3") as (holder, address):
+    """Let a web browser of old knock at the holder before the requester does."""
+    with bench.holder() as (holder, address):
         host, port = address.split(":")
         with socket.create_connection((host, int(port))) as stream:
             stream.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            return holder.outcome()
+            holder.wait_for(lambda event: event["event"] == "refused")
+        bench.alone("join", connect=address)
+        return holder.outcome()
 
 
 def cheating_requester(
@@ -202,7 +198,8 @@ def cheating_requester(
 def _cheated(kind: FrameType, frame: bytes) -> Mishap:
     """Let the requester of the terms send something else than a frame of this type."""
 
-    def mishap(bench: Bench) -> Outcome:
+    def mishap(of_the_default_suite: Bench) -> Outcome:
+        bench = of_the_default_suite.of(Suite.ECDH)
         with bench.holder() as (holder, address):
             cheating_requester(bench, address, Role.RECEIVER, instead(kind, frame))
             return holder.outcome()
@@ -215,6 +212,53 @@ def _points(first: bytes) -> bytes:
     body = bytes([FrameType.BLINDED]) + first + bytes([2]) + bytes(31)
     return len(body).to_bytes(4, "little") + body
 
+
+# What each side is doing when it is killed, and the moment in it.
+KILLS: dict[Suite, dict[str, dict[str, str]]] = {
+    Suite.VOLE_MALICIOUS: {
+        "holder": {
+            "reads its file": "renames rejects.csv",
+            "waits for the requester": "enters connect",
+            "greets": "sends hello-ack",
+            "makes the shared randomness": "sends challenge",
+            "encodes its items": "sends bind",
+            "matches": "sends report",
+            "compares what both saw": "sends finish",
+            "writes its result": "renames matched.csv",
+        },
+        "requester": {
+            "reads its file": "renames rejects.csv",
+            "looks for the holder": "enters connect",
+            "greets": "sends hello",
+            "makes the shared randomness": "sends punctured",
+            "evaluates what the holder encoded": "sends vole-tags",
+            "matches what the holder reports": "receives report",
+            "compares what both saw": "sends finish",
+            "writes its result": "renames matched.csv",
+        },
+    },
+    Suite.ECDH: {
+        "holder": {
+            "reads its file": "renames rejects.csv",
+            "waits for the requester": "enters connect",
+            "greets": "sends hello-ack",
+            "evaluates the requester's items": "sends evaluated",
+            "tags its own items": "sends tags",
+            "compares what both saw": "sends finish",
+            "writes its receipt": "renames receipt.json",
+        },
+        "requester": {
+            "reads its file": "renames rejects.csv",
+            "looks for the holder": "enters connect",
+            "greets": "sends hello",
+            "blinds its items": "sends blinded",
+            "removes the blinding": "receives evaluated",
+            "matches": "receives tags",
+            "compares what both saw": "sends finish",
+            "writes its result": "renames matched.csv",
+        },
+    },
+}
 
 MISHAPS: dict[str, dict[str, Mishap]] = {
     "The file": {
@@ -255,17 +299,22 @@ MISHAPS: dict[str, dict[str, Mishap]] = {
         "Nobody comes": lambda bench: bench.alone("serve", wait="1"),
         "The holder has another certificate than the terms": _wrong_certificate_of_the_holder,
         "The requester has another certificate than the terms": _wrong_certificate_of_the_requester,
-        "The same, as the holder sees it": _wrong_certificate_seen_by_the_holder,
-        "Something else knocks at the port": _not_tls,
+        "The same, as the holder sees it, and then the right one comes": _wrong_certificate_seen_by_the_holder,
+        "Something else knocks at the port, and then the requester comes": _not_tls,
     },
     "The other side": {
-        "The requester is killed before it comes": lambda bench: _gone_before(bench),
-        "The requester is killed while it blinds": _killed("requester", "blind"),
-        "The requester is killed while it removes the blinding": _killed("requester", "finalize"),
         "The other side hangs": _silent,
         "It sends garbage": _cheated(FrameType.SIZES, b"\xff" * 64),
         "It sends a point that is not canonical": _cheated(FrameType.BLINDED, _points(NON_CANONICAL)),
         "It sends the identity element": _cheated(FrameType.BLINDED, _points(bytes(32))),
+    },
+    **{
+        f"The other side is killed, `{suite.value}`": {
+            f"The {victim}, while it {doing}": _killed(suite, victim, moment)
+            for victim, moments in victims.items()
+            for doing, moment in moments.items()
+        }
+        for suite, victims in KILLS.items()
     },
     "This side": {
         "Ctrl-C": _interrupted(signal.SIGINT),
@@ -279,13 +328,6 @@ def _small(bench: Bench) -> terms.Party:
     import msgspec
 
     return msgspec.structs.replace(terms.load(bench.case / scenario.TERMS).requester, max_items=MATCHES)
-
-
-def _gone_before(bench: Bench) -> Outcome:
-    with bench.holder(wait="2") as (holder, address):
-        with bench.running("join", connect=address) as requester:
-            requester.process.kill()
-        return without_folder(holder.outcome())
 
 
 def _second_run(bench: Bench) -> Outcome:

@@ -17,9 +17,7 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.repo
 
 DEMOS = ROOT / "demos"
-BOTH_LEARN = re.compile(
-    r"learned +which 750 of its own [\d,]+ items are also on the (holder|requester)'s list"
-)
+BOTH_LEARN = re.compile(r"learned +which 750 of its own [\d,]+ people the (holder|requester) has too")
 
 
 def run(*command: str, **variables: str) -> str:

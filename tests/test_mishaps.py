@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.mishap_page import PAGE, cell, parse, row
 from tests.mishap_table import MISHAPS
-from tests.mishaps import FEW_RECORDS, MANY, Bench, make_case
+from tests.mishaps import Bench, make_cases
 
 pytestmark = [pytest.mark.repo, pytest.mark.slow]
 ALL = [(section, title) for section, rows in MISHAPS.items() for title in rows]
@@ -33,9 +33,8 @@ def can_mount() -> bool:
 
 
 @pytest.fixture(scope="module")
-def cases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("cases")
-    return make_case(folder / "few"), make_case(folder / "many", MANY, FEW_RECORDS)
+def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return make_cases(tmp_path_factory.mktemp("cases"))
 
 
 def test_the_page_has_a_row_for_each_mishap_and_no_other() -> None:
@@ -44,13 +43,15 @@ def test_the_page_has_a_row_for_each_mishap_and_no_other() -> None:
 
 @pytest.mark.parametrize(("section", "title"), ALL)
 def test_a_mishap_ends_as_the_page_says(
-    section: str, title: str, cases: tuple[Path, Path], tmp_path: Path
+    section: str, title: str, cases: dict[str, Path], tmp_path: Path
 ) -> None:
     if title == NEEDS_MOUNT and not can_mount():
         pytest.skip("a disk that is full needs the right to mount a small one")
-    outcome = MISHAPS[section][title](Bench(*cases, tmp_path))
+    outcome = MISHAPS[section][title](Bench(cases, tmp_path))
     assert row(title, outcome) == documented()[section, title]
     screen = cell(outcome.shown)
     assert "Traceback" not in screen
     assert not [name for name in outcome.left if name.endswith(".part")]
-    assert outcome.code == 0 or not {"matched.csv", "receipt.json"} & set(outcome.left)
+    results = {"matched.csv", "receipt.json"}
+    assert outcome.code == 0 or not results & set(outcome.left)
+    assert not results & set(outcome.killed_left or ())

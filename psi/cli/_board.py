@@ -28,6 +28,7 @@ WORDS = {
     "scenario": "making the synthetic case",
 }
 
+WAITING = ("", "connect", "wait")  # nobody knows for how long
 PLAIN_INTERVAL_S = 30.0
 
 
@@ -63,8 +64,8 @@ class Board:
 
             self._bars = Progress(
                 TextColumn("{task.fields[row]:<10}"),
-                BarColumn(bar_width=28),
-                TextColumn("{task.percentage:>3.0f} %"),
+                BarColumn(bar_width=18),
+                TextColumn("{task.fields[share]:>5}"),
                 TimeElapsedColumn(),
                 TextColumn("{task.description}"),
                 console=Console(stderr=True),
@@ -72,7 +73,7 @@ class Board:
             )
             self._bars.start()
             for row in self._rows:
-                self._tasks[row] = self._bars.add_task("", total=100, row=row)
+                self._tasks[row] = self._bars.add_task("not started yet", total=100, row=row, share="", start=False)
         return self
 
     def __exit__(
@@ -87,10 +88,20 @@ class Board:
             return
         self._state[row] = (phase, percent)
         if self._bars is not None:
-            self._bars.update(self._tasks[row], completed=percent, description=WORDS.get(phase, phase))
+            waits = phase in WAITING
+            self._bars.start_task(self._tasks[row])
+            self._bars.update(
+                self._tasks[row],
+                total=None if waits else 100,
+                completed=percent,
+                share="" if waits else f"{percent} %",
+                description=WORDS.get(phase, phase),
+            )
         elif not self._quiet and self._clock() - self._last_s >= PLAIN_INTERVAL_S:
             self._last_s = self._clock()
             parts = [
-                f"{name}: {WORDS.get(at, at)} {done} %" for name, (at, done) in self._state.items() if at
+                f"{name}: {WORDS.get(at, at)}{'' if at in WAITING else f' {done} %'}"
+                for name, (at, done) in self._state.items()
+                if at
             ]
             print("psi: " + "; ".join(parts), file=sys.stderr, flush=True)

@@ -7,6 +7,7 @@ them. What is shown of them is read from the events that each writes into its ru
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -14,12 +15,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from psi.errors import PsiError
+from psi.errors import EXIT_CODES, PsiError, TransportError, exit_code
 
 POLL_S = 0.05
 GRACE_S = 10.0
+_FAULTS = {
+    row.code: raised for row in EXIT_CODES for raised in row.classes[:1] if issubclass(raised, PsiError)
+}
 
 
 class EventTail:
@@ -106,8 +110,8 @@ def run_both(
     Run the holder and the requester to their ends; return them and the seconds from the first start to the last exit.
 
     ``requester_arguments`` is given the port that the holder listens on, ``watch`` is called with side, phase and
-    percent as the parties move on. Raises ``PsiError`` with the party's own words when one of them
-    fails; the other is then stopped.
+    percent as the parties move on. Raises what has the exit code of the party that failed, in its own words; the other
+    is then stopped.
     """
     begin_s = time.monotonic()
     parties = [start("holder", holder_arguments, folder)]
@@ -120,9 +124,8 @@ def run_both(
                     elif event["event"] == "progress":
                         watch(party.side, event["phase"], int(event["percent"]))
             codes = [party.poll() for party in parties]
-            failed = [party for party, code in zip(parties, codes, strict=True) if code not in (None, 0)]
-            if failed:
-                _raise(failed[0], parties)
+            if any(code not in (None, 0) for code in codes):
+                _raise(parties)
             if len(parties) == 2 and all(code == 0 for code in codes):
                 return parties, max(party.exit_s or 0.0 for party in parties) - begin_s
             time.sleep(POLL_S)
@@ -130,15 +133,20 @@ def run_both(
         stop(parties)
 
 
-def _raise(party: Party, parties: list[Party]) -> None:
-    """Give the other side a moment to say its own piece, then raise what the failed one said."""
-    for other in parties:
-        try:
-            other.process.wait(timeout=GRACE_S)
-        except subprocess.TimeoutExpired:
-            continue
-    said = party.complaint().removeprefix("psi: error: ").splitlines() or ["no message"]
-    raise PsiError(
-        f"the {party.side} stopped with exit code {party.process.returncode}: {said[0]}",
-        hint="run `psi doctor`; if nothing is lacking there, this is a fault of the program: please report it",
+def _raise(parties: list[Party]) -> NoReturn:
+    """Give the other side a moment to say its own piece, then raise what the one that failed first said."""
+    for party in parties:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            party.process.wait(timeout=GRACE_S)
+    failed = [party for party in parties if party.process.returncode not in (None, 0)]
+    lost = exit_code(TransportError(""))  # what a side says whose peer has failed
+    party = min(failed, key=lambda each: each.process.returncode == lost)
+    said = dict(
+        line.removeprefix("psi: ").partition(": ")[::2]
+        for line in party.complaint().splitlines()
+        if line.startswith(("psi: error: ", "psi: hint: "))
+    )
+    raise _FAULTS.get(party.process.returncode, PsiError)(
+        f"the {party.side} stopped with exit code {party.process.returncode}: {said.get('error', 'no message')}",
+        hint=said.get("hint", "run `psi doctor`; if nothing is lacking there, please report it"),
     )

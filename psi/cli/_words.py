@@ -26,13 +26,13 @@ def seconds(number: float) -> str:
 def learned(side: str, learners: Sequence[str], suite: str, own: int, peer: int, overlap: int) -> list[str]:
     """Return what `side` knows after the run that it did not know before, a line for each fact."""
     other = "holder" if side == "requester" else "requester"
-    facts = [f"how many items the {other} compared: {count(peer)}"]
+    facts = [f"how many people the {other} compared: {count(peer)}"]
     if side not in learners:
-        return [*facts, "nothing about which of its own or the other's items matched"]
+        return [*facts, "nothing about who is on both lists"]
     if suite == "ecdh-cardinality":
         return [f"how many people are on both lists: {count(overlap)}, not which", *facts]
     return [
-        f"which {count(overlap)} of its own {count(own)} items are also on the {other}'s list",
+        f"which {count(overlap)} of its own {count(own)} people the {other} has too",
         *facts,
-        f"nothing about the {other}'s remaining {count(peer - overlap)} items",
+        f"nothing about the {other}'s remaining {count(peer - overlap)} people",
     ]

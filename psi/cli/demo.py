@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SIDES = ("requester", "holder")
 SEMI_HONEST = "holds against parties that follow the protocol and try to learn more (semi-honest)."
 ASSURANCE = {
-    "vole-malicious": "holds against parties that cheat; how large a list a cheat can bring is in the receipts.",
+    "vole-malicious": "holds against parties that cheat.",
     "vole-semi-honest": SEMI_HONEST,
     "ecdh": SEMI_HONEST,
     "ecdh-cardinality": SEMI_HONEST,
@@ -62,6 +62,7 @@ def command(
     """
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is not empty", hint="choose a new folder with --out")
+    _check_outcome(suite, learns, first)
     folder = out or Path(tempfile.mkdtemp(prefix="psi-demo-"))
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -84,6 +85,27 @@ def command(
         raise PsiError(
             f"the overlap is {count(result['overlap'])} and the truth says {count(matches)}",
             hint="this is a fault of the program: run again with --out DIR and report it",
+        )
+
+
+def _check_outcome(suite: str, learns: Learns | None, first: Side | None) -> None:
+    """Refuse options that no terms can have, before a file is written for them."""
+    from psi.wire import Suite
+
+    if suite not in {known.value for known in Suite}:
+        raise UsageError(
+            f"--suite {suite} is not known", hint=f"there are {', '.join(known.value for known in Suite)}"
+        )
+    both = learns == "both" or (learns is None and Suite(suite).can_report)
+    if both and not Suite(suite).can_report:
+        raise UsageError(
+            f"--learns both: with suite {suite} one side can learn only",
+            hint=f"{' and '.join(known.value for known in Suite if known.can_report)} let both learn",
+        )
+    if first is not None and not both:
+        raise UsageError(
+            f"--first {first} has no place where one side learns only",
+            hint="leave it out, or let both learn: --learns both",
         )
 
 
@@ -160,6 +182,8 @@ def _report(folder: Path, case: dict[str, Path], parties: list[Party], agreement
         "overlap": learner["overlap"],
         "correct": all(_correct(folder, case, receipts[side]) for side in sides),
         "items": {side: receipts[side]["items"]["own"] for side in SIDES},
+        "set_bounds": learner["set_bounds"]
+        and {side: learner["set_bounds"][receipts[side]["role"]] for side in SIDES},
         "gate": {side: receipts[side]["gate"] for side in SIDES},
         "bytes": {
             "requester_to_holder": receipts["requester"]["bytes"]["sent"],

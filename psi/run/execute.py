@@ -144,7 +144,8 @@ class _Run:
             with self._phase("exchange"), channel:
                 done = self._exchange(taken, channel)
             with self._phase("write"):
-                receipt = self._write(taken, done)
+                matched_file, matched_rows = self._write_matched(taken, done)
+            receipt = self._write_receipt(taken, done, matched_file, matched_rows)
             self._progress("done", 100)
             self.folder.events.write("finished")
         except BaseException as error:
@@ -213,13 +214,19 @@ class _Run:
         transport.drive(done, channel, idle_timeout_s=self.run.idle_timeout_s, on_progress=self._both)
         return done
 
-    def _write(self, taken: intake.Intake, done: Session) -> Receipt:
-        """Write the own matched rows, if this side learns them, and the receipt."""
+    def _write_matched(self, taken: intake.Intake, done: Session) -> tuple[str | None, int | None]:
+        """Write the own matched rows, if this side learns them; return the name of the file and their number."""
         self._progress("write", 0)
-        output, matched_file, matched_rows = done.output(), None, None
-        if output.matched is not None:
-            matched_file = intake.write_matched(taken, output.matched, self.folder / MATCHED).name
-            matched_rows = len(taken.items.rows_of(output.matched))
+        matched = done.output().matched
+        if matched is None:
+            return None, None
+        path = intake.write_matched(taken, matched, self.folder / MATCHED)
+        return path.name, len(taken.items.rows_of(matched))
+
+    def _write_receipt(
+        self, taken: intake.Intake, done: Session, matched_file: str | None, matched_rows: int | None
+    ) -> Receipt:
+        """Write the receipt, the last file of a run: where it is, the run is whole."""
         own, peer = self._parties
         receipt = Receipt(
             side=self.run.side,
@@ -232,7 +239,7 @@ class _Run:
             },
             items={"own": len(taken.items), "peer": done.n_peer or 0},
             set_bounds=done.set_bounds,
-            overlap=output.overlap,
+            overlap=done.output().overlap,
             matched_file=matched_file,
             matched_rows=matched_rows,
             transcript=done.transcript,

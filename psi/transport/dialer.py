@@ -31,8 +31,9 @@ def connect(
     Return the channel to the peer with ``peer_certificate`` (DER); the requester's side of a run calls it.
 
     The other side may be started later: while nobody listens, it tries again until ``timeout_s`` is over, and calls
-    ``on_retry`` once before it does. Raises ``TransportError`` when nobody was reached, ``PeerError`` when somebody
-    else was, ``MachineError`` when the identity's TLS files cannot be used.
+    ``on_retry`` when the first attempt has failed, unless there is no time for another. Raises ``TransportError`` when
+    nobody was reached, ``PeerError`` when somebody else was, ``MachineError`` when the identity's TLS files cannot be
+    used.
     """
     clock = clock or Clock()
     settings = context(server=False, identity=identity, peer_certificate=peer_certificate)
@@ -57,14 +58,14 @@ def connect(
             if failure.fault not in _NOT_THERE:
                 raise _not_the_peer(failure.fault, where) from None
             missing = "no TLS handshake with"
+        if on_retry is not None and not tried and timeout_s > 0:
+            on_retry()
+        tried = True
         if clock.now() >= end:
             raise TransportError(
                 f"{missing} {where}, tried for {timeout_s:g} s",
                 hint="start `psi serve` on the other side, and look at its --listen address and the firewalls between",
             )
-        if on_retry is not None and not tried:
-            on_retry()
-        tried = True
         time.sleep(min(BETWEEN_ATTEMPTS_S, clock.tick_s))
 
 

@@ -78,8 +78,8 @@ class _Driver:
                 self._check_due()
                 self._session.receive(frame)
                 self._note(received=1)
-        except ConnectionLostError as error:
-            self._note(error=self._ending(error))
+        except ConnectionLostError:
+            self._note(error=self._ending())
         except BaseException as error:  # the other thread raises it
             self._note(error=error)
         self._channel.discard()
@@ -128,7 +128,7 @@ class _Driver:
             self._channel.send(frame, while_blocked=self._check)
         except ConnectionLostError as error:
             self._wait_until(lambda: self._error is not None)
-            raise (self._error or self._ending(error)) from error
+            raise (self._error or self._ending()) from error
         self._last_sent = self._clock.now()
         owed_within_s = self._session.owed_within_s
         if owed_within_s is None:
@@ -174,7 +174,7 @@ class _Driver:
                 hint="a slow machine may need a longer deadline_s in the terms",
             )
 
-    def _ending(self, error: ConnectionLostError) -> PsiError:
+    def _ending(self) -> PsiError:
         """Say what the end of the connection means at this time."""
         if self._session.initiator and self._session.bytes_received == 0:
             # TLS 1.3 lets the client finish its handshake before the server has judged the client's certificate.
@@ -183,7 +183,8 @@ class _Driver:
                 hint="most often its terms name another certificate than this identity's: compare both "
                 "fingerprints with `psi id show`; the other side's screen says what it refused",
             )
-        return TransportError(error.message, hint=_TRY_AGAIN)
+        # Whether it was closed or reset depends on what was under way: the machine decides, and it means the same.
+        return TransportError("the connection to the peer ended before the run was over", hint=_TRY_AGAIN)
 
     def _note(self, *, received: int = 0, error: BaseException | None = None, drained: bool = False) -> None:
         """Let the writer know what the reader did."""
