@@ -1,0 +1,36 @@
+"""Put a benchmark's bundle together: results, page, tables, citation, and the manifest over them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from psi.bench import bundle, charts, citation, page, record
+from psi.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psi.bench.record import Results
+
+
+def check_ready(out: Path) -> None:
+    """Raise ``UsageError`` or ``MachineError`` for what would stop the bundle from being written in the end."""
+    charts.check_installed()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} is not empty", hint="choose a new folder with --out")
+
+
+def write_bundle(
+    out: Path, results: Results, *, signer: Path | None = None, extra: Sequence[page.Section] = ()
+) -> None:
+    """Write the bundle into a new folder and sign it; raises what ``bundle.write_files`` raises."""
+    files = {
+        bundle.RESULTS: record.dumps(results),
+        bundle.SCHEMA_FILE: record.schema(),
+        bundle.PAGE: page.html(results, extra=extra),
+        bundle.TEXT: page.markdown(results, extra=extra),
+        bundle.TABLES: page.comma_separated(results, extra=extra),
+        bundle.CITATION: citation.cff(results),
+    }
+    bundle.write_files(out, files, signer=signer)
