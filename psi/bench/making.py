@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from psi.bench import bundle, charts, citation, page, record
+from psi.bench import bundle, charts, citation, page, peers, record
 from psi.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from psi.bench.record import Results
 
 
@@ -22,10 +20,17 @@ def check_ready(out: Path) -> None:
 
 
 def write_bundle(
-    out: Path, results: Results, *, signer: Path | None = None, extra: Sequence[page.Section] = ()
+    out: Path, results: Results, *, signer: Path | None = None, beside: Path | None = None
 ) -> None:
-    """Write the bundle into a new folder and sign it; raises what ``bundle.write_files`` raises."""
+    """
+    Write the bundle into a new folder and sign it; ``beside`` is a record of peers that the page shows too.
+
+    Raises what ``bundle.write_files`` and ``peers.load`` raise.
+    """
+    extra = () if beside is None else (sections_of_peers(peers.load(beside)),)
+    kept = {} if beside is None else {bundle.PEERS: beside.read_bytes()}
     files = {
+        **kept,
         bundle.RESULTS: record.dumps(results),
         bundle.SCHEMA_FILE: record.schema(),
         bundle.PAGE: page.html(results, extra=extra),
@@ -34,3 +39,10 @@ def write_bundle(
         bundle.CITATION: citation.cff(results),
     }
     bundle.write_files(out, files, signer=signer)
+
+
+def sections_of_peers(measured: peers.Peers) -> page.Section:
+    """Return the part of the page about other systems."""
+    return page.Section(
+        "peers", "Beside other systems that do the same", peers.remarks(measured), (peers.table(measured),)
+    )

@@ -53,6 +53,12 @@ if TYPE_CHECKING:
 )
 @click.option("--gigabyte", type=click.FloatRange(min=0), metavar="USD", help="Price of a gigabyte sent.")
 @click.option(
+    "--peers",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A record of other systems beside this one, to go into the bundle and onto the page.",
+)
+@click.option(
     "--identity",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
@@ -78,6 +84,7 @@ def command(
     links: str | None,
     cpu_hour: float | None,
     gigabyte: float | None,
+    peers: Path | None,
     identity: Path | None,
     bundle: Path | None,
     screen: Screen,
@@ -91,6 +98,7 @@ def command(
     """
     from psi.bench import benchmark, making
     from psi.bench.bundle import verify
+    from psi.bench.peers import load
 
     if bundle is not None:
         verified = verify(bundle)
@@ -107,10 +115,12 @@ def command(
         )
         return
     making.check_ready(out)
+    if peers is not None:
+        load(peers)
     plan = _plan(requests, records, matches, seed, repeat, alternatives, links, cpu_hour, gigabyte)
     with Board(["bench"], quiet=screen.quiet) as board:
         results = benchmark.run(plan, progress=lambda what, percent: board.update("bench", what, percent))
-    making.write_bundle(out, results, signer=identity)
+    making.write_bundle(out, results, signer=identity, beside=peers)
     screen.result(_document(out, results), _text(out, results))
     if not all(line.correct for line in results.lines):
         from psi.errors import PsiError
