@@ -27,7 +27,7 @@ from psi.bench.case import sha256
 from psi.errors import MachineError, TermsError, UsageError
 
 MANIFEST = "manifest.dsse.json"
-PEERS = "peers.json"
+PEERS, GROWTH = "peers.json", "growth.json"
 RESULTS, SCHEMA_FILE, TABLES, PAGE, TEXT, CITATION = (
     "results.json",
     "results.schema.json",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psi.bench import bundle, charts, citation, page, peers, record
+from psi.bench import growth as growing
 from psi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,15 +21,25 @@ def check_ready(out: Path) -> None:
 
 
 def write_bundle(
-    out: Path, results: Results, *, signer: Path | None = None, beside: Path | None = None
+    out: Path,
+    results: Results,
+    *,
+    signer: Path | None = None,
+    beside: Path | None = None,
+    growth: Path | None = None,
 ) -> None:
     """
-    Write the bundle into a new folder and sign it; ``beside`` is a record of peers that the page shows too.
+    Write the bundle into a new folder and sign it; ``beside`` and ``growth`` are records that the page shows too.
 
-    Raises what ``bundle.write_files`` and ``peers.load`` raise.
+    Raises what ``bundle.write_files``, ``peers.load`` and ``growth.load`` raise.
     """
-    extra = () if beside is None else (sections_of_peers(peers.load(beside)),)
-    kept = {} if beside is None else {bundle.PEERS: beside.read_bytes()}
+    extra, kept = [], {}
+    if beside is not None:
+        extra.append(section_of_peers(peers.load(beside)))
+        kept[bundle.PEERS] = beside.read_bytes()
+    if growth is not None:
+        extra.append(section_of_growth(growing.load(growth)))
+        kept[bundle.GROWTH] = growth.read_bytes()
     files = {
         **kept,
         bundle.RESULTS: record.dumps(results),
@@ -41,8 +52,19 @@ def write_bundle(
     bundle.write_files(out, files, signer=signer)
 
 
-def sections_of_peers(measured: peers.Peers) -> page.Section:
+def section_of_peers(measured: peers.Peers) -> page.Section:
     """Return the part of the page about other systems."""
     return page.Section(
         "peers", "Beside other systems that do the same", peers.remarks(measured), (peers.table(measured),)
+    )
+
+
+def section_of_growth(measured: growing.Growth) -> page.Section:
+    """Return the part of the page about how the cost grows."""
+    return page.Section(
+        "growth",
+        "How the cost grows with the lists",
+        ("The clock runs from keys in memory to the rows of the overlap; reading files is not in it.",),
+        (growing.table(measured),),
+        (page.Figure("Seconds over the number of items on each side", growing.chart(measured)),),
     )
