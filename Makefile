@@ -113,7 +113,7 @@ small-demo: .venv/.run
 
 # Installed in place: the compiled module lies beside psi/__init__.py, and Python sources need no second install.
 .venv/.run: .venv/.tools pyproject.toml $(CRATE_SOURCES)
-	$(BIN)/pip install -q --no-build-isolation --editable .
+	$(BIN)/pip install -q --no-build-isolation --editable '.[report]'
 	touch $@
 
 .venv/.dev: .venv/.run pyproject.toml

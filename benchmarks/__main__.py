@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
-from benchmarks import files, forecast, kernels, pages, record, suite
+from benchmarks import comparison, files, forecast, kernels, pages, record, suite
 from benchmarks.workload import LEAD_SIZE
 from psi.wire import Suite
 
@@ -86,6 +87,32 @@ def record_command(machine: str, parts: tuple[str, ...]) -> None:
 def pages_command() -> None:
     """Make the tables of docs/performance.md from the kept results."""
     pages.write()
+
+
+@main.command("compare")
+@click.argument("machine")
+@click.option("--repeat", default=5, show_default=True, metavar="N")
+@click.option("--part", "parts", multiple=True, type=click.Choice(["ways", "peers", "growth"]))
+@click.option("--links", default="", metavar="NAMES", help="Links to measure besides loopback.")
+@click.option("--slow", is_flag=True, help="Also the systems that take minutes a run.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("bench-run"), show_default=True)
+def compare_command(
+    machine: str, repeat: int, parts: tuple[str, ...], links: str, slow: bool, out: Path
+) -> None:
+    """Set this tool beside other ways and other systems at 1.28 million rows; keep it under the name MACHINE."""
+    names = tuple(name for name in links.split(",") if name)
+    correct = comparison.measure(
+        machine, parts=parts or ("ways", "peers"), repeat=repeat, links=names, slow=slow
+    )
+    comparison.bundle(machine, out)
+    comparison.write_pages()
+    sys.exit(0 if correct else 1)
+
+
+@main.command("compare-pages")
+def compare_pages_command() -> None:
+    """Make the tables of README.md, docs/comparison.md and docs/brief.md from the kept results."""
+    comparison.write_pages()
 
 
 def show(measured: dict[str, Any], table: Callable[[dict[str, Any]], str], as_json: bool) -> None:

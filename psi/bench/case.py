@@ -1,0 +1,128 @@
+"""Make what a benchmark compares: the synthetic case, two identities, and terms for each way of running `psi`."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from psi import identity, scenario, terms
+from psi.bench.alternatives import PSI, Alternative
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from psi.terms import Side
+
+REQUESTS, RECORDS = "requests.csv", "records.csv"
+FILES: dict[Side, str] = {"requester": REQUESTS, "holder": RECORDS}
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Case:
+    """Hold a case on the disk: ``rows`` are the matched rows that each side should find, from 1, ascending."""
+
+    folder: Path
+    requests: int
+    records: int
+    matches: int
+    seed: int
+    kinds: dict[str, int]
+    names: str
+    rows: dict[Side, NDArray[np.uint32]]
+
+    def file(self, side: Side) -> Path:
+        """Return the file that a side brings."""
+        return self.folder / FILES[side]
+
+    def identity(self, side: Side) -> Path:
+        """Return the folder of a side's keys."""
+        return scenario.identity_folder(self.folder, side)
+
+    def agree(self, alternative: Alternative) -> Path:
+        """Write the terms of an alternative, unless they are there, and return where; others use the default ones."""
+        if alternative.kind != PSI:
+            return self.folder / scenario.TERMS
+        path = self.folder / f"{alternative.name.replace('/', '-')}.toml"
+        if not path.exists():
+            assert alternative.suite is not None
+            base = terms.load(self.folder / scenario.TERMS)
+            agreement = terms.draft(
+                requester=identity.load(self.identity("requester")).public(),
+                holder=identity.load(self.identity("holder")).public(),
+                purpose=base.purpose,
+                authority=base.authority,
+                expires=base.expires,
+                suite=alternative.suite,
+                learns=alternative.learns,
+                first=alternative.first,
+                max_requests=self.requests,
+                max_records=self.records,
+            )
+            path.write_text(terms.dumps(agreement), encoding="utf-8")
+        return path
+
+    def inputs(self) -> dict[str, dict[str, int | str]]:
+        """Return length, rows and SHA-256 of both files."""
+        counts = {REQUESTS: self.requests, RECORDS: self.records}
+        return {
+            name: {
+                "rows": rows,
+                "bytes": (self.folder / name).stat().st_size,
+                "sha256": sha256(self.folder / name),
+            }
+            for name, rows in counts.items()
+        }
+
+
+def make(
+    folder: Path,
+    *,
+    requests: int,
+    records: int,
+    matches: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> Case:
+    """Write a case and return it; raises what ``scenario.write`` raises."""
+    truth = scenario.write(
+        folder, requests=requests, records=records, matches=matches, seed=seed, progress=progress
+    )
+    scenario.agree(folder, requests=requests, records=records)
+    return Case(folder, requests, records, matches, seed, truth.kinds, truth.names, _matched_rows(folder))
+
+
+def _matched_rows(folder: Path) -> dict[Side, NDArray[np.uint32]]:
+    """Return which rows of either file are the truth."""
+    matched = pl.read_csv(folder / "truth.csv", infer_schema=False).filter(pl.col("kind") == "match")
+    return {
+        "requester": matched["request_row"].cast(pl.UInt32).sort().to_numpy(),
+        "holder": matched["record_row"].cast(pl.UInt32).sort().to_numpy(),
+    }
+
+
+def found_rows(path: Path) -> NDArray[np.uint32]:
+    """Return the row numbers of a file of matched rows, as it has them."""
+    return pl.read_csv(path, columns=["row"], infer_schema=False)["row"].cast(pl.UInt32).to_numpy()
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    whole = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_READ_BYTES):
+            whole.update(block)
+    return whole.hexdigest()
+
+
+def today() -> datetime.date:
+    """Return the date in UTC."""
+    return datetime.datetime.now(datetime.UTC).date()
