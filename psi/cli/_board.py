@@ -73,7 +73,9 @@ class Board:
             )
             self._bars.start()
             for row in self._rows:
-                self._tasks[row] = self._bars.add_task("not started yet", total=100, row=row, share="", start=False)
+                self._tasks[row] = self._bars.add_task(
+                    "not started yet", total=100, row=row, share="", start=False
+                )
         return self
 
     def __exit__(
