@@ -74,7 +74,7 @@ class Board:
             self._bars.start()
             for row in self._rows:
                 self._tasks[row] = self._bars.add_task(
-                    "not started yet", total=100, row=row, share="", start=False
+                    "not heard of yet", total=100, row=row, share="", start=False
                 )
         return self
 
