@@ -13,8 +13,8 @@ h1 { font-size: 1.65rem; line-height: 1.2; margin: 0 0 .4rem; }
 h2 { font-size: 1.2rem; margin: 2.2rem 0 .5rem; padding-top: .6rem; border-top: 2px solid var(--ink); }
 h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; }
 p, ul, ol { max-width: 44rem; }
-.answer { font-size: 1.15rem; border-left: .35rem solid var(--ours); padding: .2rem 0 .2rem .9rem; }
-.note { color: var(--soft); font-size: .92rem; }
+.answer { font-size: 1.15em; border-left: .35rem solid var(--ours); padding: .2rem 0 .2rem .9rem; }
+.note { color: var(--soft); font-size: .92em; }
 figure { margin: 1.2rem 0; max-width: 36rem; break-inside: avoid; }
 figure svg { display: block; width: 100%; height: auto; }
 figcaption { font-size: .9rem; font-weight: bold; margin-bottom: .3rem; }
@@ -38,6 +38,7 @@ a { color: #14507a; }
 @page { size: A4; margin: 16mm 15mm; }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; } .wide { overflow: visible; }
   table { font-size: 7.8pt; } th { font-size: 7.4pt; } tr, figure { break-inside: avoid; }
+  figure { max-width: 11.5cm; margin: .6rem 0; } .answer { font-size: 12pt; }
   h2, h3 { break-after: avoid; }
   .wide table { min-width: 0; } a { color: inherit; text-decoration: none; } }
 """
