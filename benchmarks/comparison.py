@@ -181,7 +181,7 @@ def _origin(kept: dict[str, Any]) -> str:
     ways: record.Results = kept["ways"]
     return (
         f"{ways.machine['processor']}, {ways.machine['processors']} cores, backend {ways.machine['backend_vole']}, "
-        f"both sides on it; psi {ways.version} at commit `{ways.commit}`, {ways.ended[:10]}; facts "
+        f"both sides on it, load of other programs before it began {ways.machine['load_before']}; psi {ways.version} at commit `{ways.commit}`, {ways.ended[:10]}; facts "
         f"`{ways.facts_sha256[:16]}`."
     )
 

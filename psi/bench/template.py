@@ -37,8 +37,8 @@ a { color: #14507a; }
   .wide table { min-width: 34rem; } }
 @page { size: A4; margin: 16mm 15mm; }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; } .wide { overflow: visible; }
-  table { font-size: 7.8pt; } th { font-size: 7.4pt; } tr, figure { break-inside: avoid; }
-  figure { max-width: 11.5cm; margin: .6rem 0; } .answer { font-size: 12pt; }
+  table { font-size: 7.8pt; } th { font-size: 7.4pt; } tr, figure, pre { break-inside: avoid; }
+  figure { max-width: 9.5cm; margin: .6rem 0; } .answer { font-size: 12pt; }
   h2, h3 { break-after: avoid; }
   .wide table { min-width: 0; } a { color: inherit; text-decoration: none; } }
 """
