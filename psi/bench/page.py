@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from psi.bench import charts, citation, tables, template
-from psi.bench.alternatives import HAPPENED, LEAD, PSI
+from psi.bench.alternatives import DEFAULT, HAPPENED, LEAD, PSI
 from psi.bench.charts import Bar
+from psi.bench.record import MEASURED
 from psi.bench.relay import LOOPBACK
 from psi.bench.tables import Table, duration, megabytes, number
 
@@ -178,7 +179,8 @@ def _remarks(results: Results) -> list[str]:
 
 def _figures(results: Results) -> list[Figure]:
     """Return the three pictures: people exposed, bytes, time."""
-    lines = [line for line in results.lines if line.link == LOOPBACK.name and line.basis == "measured"]
+    every = [line for line in results.lines if line.link == LOOPBACK.name and line.basis == MEASURED]
+    lines = [line for line in every if line.alternative in DEFAULT] or every
     return [
         _figure(
             lines,
