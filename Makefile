@@ -17,9 +17,13 @@ CRATE_SOURCES := $(CRATE) $(wildcard core/Cargo.lock core/build.rs) $(shell find
 CARGO := cargo --locked
 # What holds the compiled module to the reference and to plain joins.
 BACKEND_TESTS := tests/test_official_vectors.py tests/test_vectors.py tests/test_reference.py tests/test_session.py
+# Under which name `make bench` keeps its results, how often it runs each way, and what else it is told.
+MACHINE ?= this-machine
+REPEAT ?= 5
+BENCH_OPTIONS ?=
 SMALL := --requests 20000 --records 20000 --matches 750
 
-.PHONY: help demo dev check test test-slow vectors wheel clean
+.PHONY: help demo dev check test test-slow bench vectors wheel clean
 .PHONY: static fast-tests covered-tests crate-tests wheel-tests small-demo
 
 help: ## say what there is
@@ -45,6 +49,9 @@ test-slow: test ## and at a million items and more, with overflow checks, by eve
 	  else echo "make: this processor cannot run the backend $$backend: left out" >&2; fi; \
 	done
 
+bench: .venv/.dev .venv-peers/.done ## this tool beside other ways and other systems, 1.28 million rows: about ten minutes
+	$(BIN)/python -m benchmarks compare $(MACHINE) --repeat $(REPEAT) --out bench-run/$(MACHINE) $(BENCH_OPTIONS)
+
 vectors: .venv/.dev ## write the vectors of the specification anew
 	$(BIN)/python protocol_spec/generate.py
 
@@ -53,7 +60,7 @@ wheel: .venv/.dev $(CRATE_SOURCES) ## one wheel for this platform, in dist/
 	$(BIN)/maturin build --release --locked --out dist
 
 clean: ## remove what was built; the files people made stay
-	rm -rf .venv dist build core/target psi/_core*.so
+	rm -rf .venv .venv-peers dist build core/target psi/_core*.so
 
 # --- parts -------------------------------------------------------------------------------------------------------
 
@@ -114,6 +121,10 @@ small-demo: .venv/.run
 # Installed in place: the compiled module lies beside psi/__init__.py, and Python sources need no second install.
 .venv/.run: .venv/.tools pyproject.toml $(CRATE_SOURCES)
 	$(BIN)/pip install -q --no-build-isolation --editable '.[report]'
+	touch $@
+
+.venv-peers/.done: .venv/.dev benchmarks/peers/systems.py
+	$(BIN)/python -m benchmarks.peers install
 	touch $@
 
 .venv/.dev: .venv/.run pyproject.toml

@@ -47,6 +47,7 @@ QUICK = (
 )
 SLOW = ("ecdh/holder-learns", "ecdh-cardinality/holder-learns")
 _MARK = re.compile(r"(<!-- compared: (?P<name>[\w-]+) -->\n?)(?P<inner>.*?)(<!-- end -->)", re.DOTALL)
+SCALES = ((700_000, 1_280_000), (1_280_000, 7_600_000), (7_600_000, 1_280_000))  # requests, records
 _VOLE_SIZES = tuple(1 << power for power in range(12, 25, 2))
 _GROUP_SIZES = tuple(1 << power for power in range(12, 17, 2))
 
@@ -81,6 +82,22 @@ def measure(machine: str, *, parts: tuple[str, ...], repeat: int, links: tuple[s
         beside = side_by_side.measure(rows=LEAD_ROWS, repeat=often)
         (folder / PEERS).write_text(json.dumps(beside, indent=1) + "\n", encoding="utf-8")
         correct = correct and all(line["correct"] for line in beside["lines"] if line["measured"])
+    if "scales" in parts:
+        for requests, records in SCALES:
+            made = benchmark.run(
+                Plan(
+                    requests=requests,
+                    records=records,
+                    matches=min(requests, records) * LEAD_MATCHES // LEAD_ROWS,
+                    repeat=1,
+                    alternatives=(HAPPENED, "file-to-requester", LEAD, "vole-malicious/requester-first"),
+                    links=(),
+                    command=f"python -m benchmarks compare {machine} --part scales",
+                ),
+                progress=lambda what, percent: _say(f"{percent:>3} % {what}"),
+            )
+            (folder / f"scale-{requests}-{records}.json").write_bytes(record.dumps(made))
+            correct = correct and all(line.correct for line in made.lines)
     if "growth" in parts:
         (folder / GROWTH).write_bytes(msgspec.json.format(msgspec.json.encode(_growth()), indent=1) + b"\n")
     return correct
@@ -179,10 +196,11 @@ def _peers_table(kept: dict[str, Any]) -> str:
 def _origin(kept: dict[str, Any]) -> str:
     """Return on what the figures were measured, in a sentence."""
     ways: record.Results = kept["ways"]
+    machine = ways.machine
     return (
-        f"{ways.machine['processor']}, {ways.machine['processors']} cores, backend {ways.machine['backend_vole']}, "
-        f"both sides on it; psi {ways.version} at commit `{ways.commit}`, {ways.ended[:10]}; facts "
-        f"`{ways.facts_sha256[:16]}`."
+        f"{machine['processor']}, {machine['processors']} cores, backend {machine['backend_vole']}, both sides on it, "
+        f"load of other programs before it began {machine['load_before']}; psi {ways.version} at commit "
+        f"`{ways.commit}`, {ways.ended[:10]}; facts `{ways.facts_sha256[:16]}`."
     )
 
 
@@ -196,6 +214,29 @@ def _line(ways: record.Results, name: str) -> record.Line:
     return line
 
 
+def _scales(_: dict[str, Any]) -> str:
+    """Return the table of other sizes of lists."""
+    rows = [
+        "| requests | records | on both | way | people exposed without a match | MB sent | seconds | correct |",
+        "|---:|---:|---:|---|---:|---:|---:|---|",
+    ]
+    found = [
+        record.load(RESULTS / SHOWN / KEPT / f"scale-{requests}-{records}.json")
+        for requests, records in SCALES
+        if (RESULTS / SHOWN / KEPT / f"scale-{requests}-{records}.json").exists()
+    ]
+    for made in found:
+        sizes = " | ".join(tables.number(made.case[name]) for name in ("requests", "records", "matches"))
+        rows.extend(
+            f"| {sizes} | {line.title} | {tables.number(line.exposed_without_match)} "
+            f"| {tables.megabytes(line.bytes_total)} | {tables.with_range(line.wall_s)} "
+            f"| {'yes' if line.correct else 'NO'} |"
+            for line in made.lines
+            if line.basis == record.MEASURED
+        )
+    return "\n".join(rows) if found else "Not measured yet."
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "short": _short,
     "three-ways": _three_ways,
@@ -206,6 +247,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "relay": _ways_table("relay"),
     "reversal": _ways_table("reversal"),
     "peers": _peers_table,
+    "scales": _scales,
     "origin": _origin,
     "answer": _value(tables.answer),
 }

@@ -108,6 +108,8 @@ def _line(
         "learners": ["requester", "holder"][: len(system.learners)],
         "version": __version__ if system.package is None else PACKAGES[system.package],
     }
+    if system.package is not None and not ENVIRONMENT.exists():
+        return {**line, "measured": False, "reason": "its package is not installed"}
     runs = []
     for _ in range(repeat):
         shown = subprocess.run(
@@ -120,7 +122,8 @@ def _line(
             timeout=TIMEOUT_S,
         )
         if shown.returncode != 0:
-            reason = (shown.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+            said = [line for line in shown.stderr.splitlines() if line.strip() and "EOFError" not in line]
+            reason = (said or ["it ended without a word"])[-1].strip()
             return {**line, "measured": False, "reason": reason[:200]}
         done = json.loads(shown.stdout)
         done["correct"] = _correct(system, folder, expected, done)

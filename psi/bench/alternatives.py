@@ -86,3 +86,13 @@ GROUP = (
 ALTERNATIVES: dict[str, Alternative] = {each.name: each for each in (*BULK, *VOLE, *GROUP)}
 LEAD = VOLE[0].name  # what `psi terms new` makes when nothing is said
 HAPPENED = Alternative(TO_HOLDER, form=AS_IS).name  # what the court record describes
+DEFAULT = (  # what is measured where nothing is said, and what the pictures of a page show
+    HAPPENED,
+    "list-to-holder/csv-zstd",
+    "list-to-holder/columns",
+    "file-to-requester",
+    "hashed-lists",
+    LEAD,
+    "vole-semi-honest/holder-first",
+    "ecdh/holder-learns",
+)

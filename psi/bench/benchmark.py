@@ -11,7 +11,7 @@ from pathlib import Path
 
 from psi import __version__
 from psi.bench import case, machine, relay, reversal, runner
-from psi.bench.alternatives import ALTERNATIVES, HAPPENED, LEAD
+from psi.bench.alternatives import ALTERNATIVES, DEFAULT, HAPPENED, LEAD
 from psi.bench.record import SCHEMA, Line, RelayAccuracy, Results, facts_digest
 from psi.bench.relay import LINKS, LOOPBACK, Link
 from psi.bench.runner import Prices
@@ -19,18 +19,13 @@ from psi.errors import UsageError
 
 LEAD_ROWS, LEAD_MATCHES = 1_280_000, 47_489
 DEFAULT_ROWS = 100_000
-DEFAULT = (
-    "list-to-holder",
-    "list-to-holder/csv-zstd",
-    "list-to-holder/columns",
-    "file-to-requester",
-    "hashed-lists",
-    "vole-malicious/holder-first",
-    "vole-semi-honest/holder-first",
-    "ecdh/holder-learns",
-)
 DEFAULT_LINKS = ("100mbit-10ms",)
-SHAPED = (HAPPENED, "list-to-holder/columns", LEAD)  # what is measured over links, where nothing else is said
+SHAPED = (
+    HAPPENED,
+    "list-to-holder/columns",
+    LEAD,
+    "vole-semi-honest/holder-first",
+)  # what is measured over links, where nothing else is said
 _GROUP_REPETITIONS = 1  # the suites over the group take minutes at a million rows
 _REVERSED = 1_000_000
 

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from psi.bench import charts, citation, tables, template
-from psi.bench.alternatives import HAPPENED, LEAD, PSI
+from psi.bench.alternatives import DEFAULT, HAPPENED, LEAD, PSI
 from psi.bench.charts import Bar
+from psi.bench.record import MEASURED
 from psi.bench.relay import LOOPBACK
 from psi.bench.tables import Table, duration, megabytes, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from jinja2 import Environment
     from markupsafe import Markup
 
     from psi.bench.record import Line, Results
@@ -62,19 +64,28 @@ LIMITS = (
 def html(results: Results, *, extra: Sequence[Section] = ()) -> bytes:
     """Return the page as one file of HTML; raises ``MachineError`` where the packages for it are missing."""
     charts.check_installed()
-    import jinja2
-
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters["prose"] = _prose
     made = {table.name: table for table in tables.all_tables(results)}
-    text = environment.from_string(template.PAGE).render(
-        **_words(results),
-        style=template.STYLE,
-        tables={"reversal": None, **made},
-        figures=_figures(results),
-        sections=[*_sections(results, made), *extra],
+    text = (
+        environment()
+        .from_string(template.PAGE)
+        .render(
+            **_words(results),
+            style=template.STYLE,
+            tables={"reversal": None, **made},
+            figures=_figures(results),
+            sections=[*_sections(results, made), *extra],
+        )
     )
     return text.encode()
+
+
+def environment() -> Environment:
+    """Return what makes pages of templates: everything is escaped, and a missing name is an error."""
+    import jinja2
+
+    made = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    made.filters["prose"] = _prose
+    return made
 
 
 def markdown(results: Results, *, extra: Sequence[Section] = ()) -> bytes:
@@ -168,7 +179,8 @@ def _remarks(results: Results) -> list[str]:
 
 def _figures(results: Results) -> list[Figure]:
     """Return the three pictures: people exposed, bytes, time."""
-    lines = [line for line in results.lines if line.link == LOOPBACK.name and line.basis == "measured"]
+    every = [line for line in results.lines if line.link == LOOPBACK.name and line.basis == MEASURED]
+    lines = [line for line in every if line.alternative in DEFAULT] or every
     return [
         _figure(
             lines,

@@ -29,6 +29,10 @@ class Table:
     sources: tuple[str, ...]
     numeric: frozenset[int] = field(default_factory=frozenset)
 
+    def is_ours(self, row: tuple[str, ...]) -> bool:
+        """Say whether a row is about this tool, by what its first two cells begin with."""
+        return any(cell.startswith(("psi,", "this run")) for cell in row[:2])
+
     def markdown(self) -> str:
         """Return the table as Markdown."""
         rule = ["---:" if place in self.numeric else "---" for place in range(len(self.header))]

@@ -6,14 +6,15 @@ STYLE = """
 :root { color-scheme: light; --ink: #1b1b1b; --soft: #555; --line: #c9c9c9; --ours: #1f6f54; --paper: #fff; }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 54rem; padding: 1.2rem 1rem 3rem; color: var(--ink); background: var(--paper);
-  font: 1rem/1.55 Georgia, "Times New Roman", serif; overflow-wrap: break-word; }
+  font: 1rem/1.55 Georgia, "Times New Roman", serif; overflow-wrap: break-word;
+  font-variant-ligatures: none; }
 h1, h2, h3, th, figcaption, .caption { font-family: Helvetica, Arial, "DejaVu Sans", sans-serif; }
 h1 { font-size: 1.65rem; line-height: 1.2; margin: 0 0 .4rem; }
 h2 { font-size: 1.2rem; margin: 2.2rem 0 .5rem; padding-top: .6rem; border-top: 2px solid var(--ink); }
 h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; }
 p, ul, ol { max-width: 44rem; }
-.answer { font-size: 1.15rem; border-left: .35rem solid var(--ours); padding: .2rem 0 .2rem .9rem; }
-.note { color: var(--soft); font-size: .92rem; }
+.answer { font-size: 1.15em; border-left: .35rem solid var(--ours); padding: .2rem 0 .2rem .9rem; }
+.note { color: var(--soft); font-size: .92em; }
 figure { margin: 1.2rem 0; max-width: 36rem; break-inside: avoid; }
 figure svg { display: block; width: 100%; height: auto; }
 figcaption { font-size: .9rem; font-weight: bold; margin-bottom: .3rem; }
@@ -36,13 +37,14 @@ a { color: #14507a; }
   .wide table { min-width: 34rem; } }
 @page { size: A4; margin: 16mm 15mm; }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; } .wide { overflow: visible; }
-  table { font-size: 7.8pt; } th { font-size: 7.4pt; } tr, figure { break-inside: avoid; }
+  table { font-size: 7.8pt; } th { font-size: 7.4pt; } tr, figure, pre { break-inside: avoid; }
+  figure { max-width: 9.5cm; margin: .6rem 0; } .answer { font-size: 12pt; }
   h2, h3 { break-after: avoid; }
   .wide table { min-width: 0; } a { color: inherit; text-decoration: none; } }
 """
 
 TABLE = """
-{%- macro shown(table) -%}
+{%- macro shown(table, record="results.json") -%}
 <p class="caption" id="caption-{{ table.name }}">{{ table.caption }}</p>
 <div class="wide" role="region" tabindex="0" aria-labelledby="caption-{{ table.name }}">
 <table id="{{ table.name }}" aria-labelledby="caption-{{ table.name }}">
@@ -50,10 +52,10 @@ TABLE = """
 {%- for title in table.header %}
 <th scope="col"{% if loop.index0 in table.numeric %} class="n"{% endif %}>{{ title }}</th>
 {%- endfor %}
-<th scope="col">in results.json</th></tr></thead>
+<th scope="col">in {{ record }}</th></tr></thead>
 <tbody>
 {% for row in table.rows -%}
-<tr{% if row[0].startswith("psi,") or row[1].startswith("psi,") %} class="ours"{% endif %}>
+<tr{% if table.is_ours(row) %} class="ours"{% endif %}>
 {%- for cell in row %}<td{% if loop.index0 in table.numeric %} class="n"{% endif %}>{{ cell }}</td>{% endfor %}
 <td class="s">{{ table.sources[loop.index0] }}</td></tr>
 {% endfor -%}
@@ -139,6 +141,49 @@ A salt does not help: both sides must know it, or their hashes would never be eq
 <h2 id="cite">How to cite it</h2>
 <p>{{ citation }}</p>
 <pre tabindex="0" aria-label="BibTeX">{{ bibtex }}</pre>
+</main>
+</body>
+</html>
+"""
+)
+
+COMPARE = (
+    TABLE
+    + """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="psi {{ version }}">
+<title>{{ title }}</title>
+<style>{{ style|safe }}</style>
+</head>
+<body>
+<main>
+<h1>{{ title }}</h1>
+<h2 id="answer">The answer</h2>
+<p class="answer">{{ answer|prose }}</p>
+<h2 id="crosses">What crosses the line</h2>
+{% for figure in figures -%}
+<figure>
+<figcaption>{{ figure.caption }}</figcaption>
+{{ figure.svg|safe }}
+</figure>
+{% endfor -%}
+{{ shown(table, "psi compare --json") }}
+<h2 id="limits">What this does not show</h2>
+<ul>
+{% for line in limits %}<li>{{ line|prose }}</li>
+{% endfor %}</ul>
+<h2 id="check">Where it comes from</h2>
+<p class="caption" id="caption-origin">The run</p>
+<div class="wide" role="region" tabindex="0" aria-labelledby="caption-origin">
+<table id="origin" aria-labelledby="caption-origin">
+<thead><tr><th scope="col">what</th><th scope="col">value</th></tr></thead>
+<tbody>{% for name, value in origin %}<tr><td>{{ name }}</td><td>{{ value|prose }}</td></tr>
+{% endfor %}</tbody></table></div>
+<h2 id="cite">How to cite it</h2>
+<p>{{ citation }}</p>
 </main>
 </body>
 </html>

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("psi.cli.plan:command", "say what a run will take: time, memory, bytes of both sides"),
     "serve": ("psi.cli.serve:command", "run the holder's side: wait for the requester, one run, exit"),
     "join": ("psi.cli.join:command", "run the requester's side: connect to the holder, one run, exit"),
+    "compare": ("psi.cli.compare:command", "set one run beside what would have crossed the line without it"),
     "bench": ("psi.cli.bench:command", "measure this beside other ways, as one bundle to cite"),
     "doctor": ("psi.cli.doctor:command", "say what this machine has and lacks"),
 }

@@ -143,14 +143,14 @@ def _plan(
 ) -> Plan:
     """Return the plan that the options ask for; what is not said has its default."""
     from psi.bench import benchmark
-    from psi.bench.alternatives import ALTERNATIVES
+    from psi.bench.alternatives import ALTERNATIVES, DEFAULT
     from psi.bench.runner import Prices
 
     default = benchmark.DEFAULT_ROWS
     rows = (requests or records or default, records or requests or default)
     share = min(rows) * benchmark.LEAD_MATCHES // benchmark.LEAD_ROWS
     prices = Prices()
-    chosen: tuple[str, ...] = benchmark.DEFAULT
+    chosen: tuple[str, ...] = DEFAULT
     if alternatives is not None:
         chosen = tuple(ALTERNATIVES) if alternatives == "all" else _names(alternatives)
     return benchmark.Plan(
