@@ -9,6 +9,8 @@ pub mod compare;
 pub mod lookup;
 pub mod order;
 pub mod output;
+#[cfg(test)]
+mod rates;
 
 /// Length of the longest tag and of a report value.
 pub const MAX_TAG_BYTES: usize = 16;

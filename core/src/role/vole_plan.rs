@@ -3,7 +3,7 @@
 use crate::error::CoreError;
 use crate::gf64::Gf64;
 use crate::gf128::Gf128;
-use crate::okvs::{Parameters, Value};
+use crate::okvs::Parameters;
 use crate::ot::base::CHOICE_BYTES;
 use crate::params::{VoleSuite, check_count};
 use crate::role::vole::{BLOCK_BYTES, HASH_BYTES, extension_bytes};
