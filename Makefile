@@ -21,6 +21,9 @@ BACKEND_TESTS := tests/test_official_vectors.py tests/test_vectors.py tests/test
 MACHINE ?= this-machine
 REPEAT ?= 5
 BENCH_OPTIONS ?=
+# What is tried of a wheel: that it is whole. The rest is no other code than what is tested in place.
+WHEEL_TESTS := $(BACKEND_TESTS) $(addprefix tests/,test_cli_errors.py test_cli_terms.py test_gate.py test_matched.py \
+  test_identity.py test_scenario.py)
 SMALL := --requests 20000 --records 20000 --matches 750
 
 .PHONY: help demo dev check test test-slow bench vectors wheel clean
@@ -101,7 +104,7 @@ wheel-tests: wheel
 	"$$trial/venv/bin/pip" install -q "$$wheel[test]" && \
 	cd "$$trial" && \
 	venv/bin/psi --version && \
-	venv/bin/python -P -m pytest -q -m "not slow and not repo" && \
+	venv/bin/python -P -m pytest -q -m "not slow and not repo" $(WHEEL_TESTS) && \
 	venv/bin/psi demo --quiet $(SMALL) --out "$$trial/demo"
 
 small-demo: .venv/.run

@@ -28,7 +28,14 @@ if TYPE_CHECKING:
 @click.option("--requests", type=click.IntRange(min=1), metavar="N", help="Rows of the requester's file.")
 @click.option("--records", type=click.IntRange(min=1), metavar="N", help="Rows of the holder's file.")
 @click.option("--matches", type=click.IntRange(min=0), metavar="N", help="People in both files.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, metavar="N")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Which invented people: the same number, the same files.",
+)
 @click.option(
     "--repeat",
     type=click.IntRange(min=1),
