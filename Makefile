@@ -21,6 +21,8 @@ BACKEND_TESTS := tests/test_official_vectors.py tests/test_vectors.py tests/test
 MACHINE ?= this-machine
 REPEAT ?= 5
 BENCH_OPTIONS ?=
+# Two at a time, whichever is free next; times are measured elsewhere.
+IN_PARALLEL := -q -n 2 --dist worksteal -p no:benchmark
 # What is tried of a wheel: that it is whole. The rest is no other code than what is tested in place.
 WHEEL_TESTS := $(BACKEND_TESTS) $(addprefix tests/,test_cli_errors.py test_cli_terms.py test_gate.py test_matched.py \
   test_identity.py test_scenario.py)
@@ -80,11 +82,11 @@ static: .venv/.dev
 	else echo "make: clippy is not installed, its check is left out" >&2; fi
 
 fast-tests: .venv/.dev
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest $(IN_PARALLEL) -m "not slow"
 
 covered-tests: .venv/.dev
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -q
+	$(BIN)/coverage run -m pytest $(IN_PARALLEL)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --fail-under=92
 
@@ -104,7 +106,7 @@ wheel-tests: wheel
 	"$$trial/venv/bin/pip" install -q "$$wheel[test]" && \
 	cd "$$trial" && \
 	venv/bin/psi --version && \
-	venv/bin/python -P -m pytest -q -m "not slow and not repo" $(WHEEL_TESTS) && \
+	venv/bin/python -P -m pytest $(IN_PARALLEL) -m "not slow and not repo" $(WHEEL_TESTS) && \
 	venv/bin/psi demo --quiet $(SMALL) --out "$$trial/demo"
 
 small-demo: .venv/.run
