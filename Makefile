@@ -55,6 +55,7 @@ test-slow: test ## and at a million items and more, with overflow checks, by eve
 	done
 
 bench: .venv/.dev .venv-peers/.done ## this tool beside other ways and other systems, 1.28 million rows: about ten minutes
+	rm -rf bench-run/$(MACHINE)
 	$(BIN)/python -m benchmarks compare $(MACHINE) --repeat $(REPEAT) --out bench-run/$(MACHINE) $(BENCH_OPTIONS)
 
 vectors: .venv/.dev ## write the vectors of the specification anew

@@ -12,6 +12,7 @@ import click
 
 from benchmarks import comparison, files, forecast, kernels, pages, record, suite
 from benchmarks.workload import LEAD_SIZE
+from psi.bench import making
 from psi.wire import Suite
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -100,6 +101,7 @@ def compare_command(
     machine: str, repeat: int, parts: tuple[str, ...], links: str, slow: bool, out: Path
 ) -> None:
     """Set this tool beside other ways and other systems at 1.28 million rows; keep it under the name MACHINE."""
+    making.check_ready(out)  # before minutes of work
     names = tuple(name for name in links.split(",") if name)
     correct = comparison.measure(
         machine, parts=parts or ("ways", "peers"), repeat=repeat, links=names, slow=slow
