@@ -10,10 +10,12 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import jsonschema
+import msgspec
 import pytest
 
 from psi import identity
-from psi.bench import bundle, making, page, record, tables
+from psi.bench import bundle, growth, making, page, peers, record, tables
+from psi.bench.record import Spread
 from psi.errors import TermsError, UsageError
 from tests.bench_kit import line, results
 from tests.conftest import ROOT
@@ -135,7 +137,7 @@ def test_every_number_of_every_table_is_on_the_page_and_in_the_markdown_and_in_t
     record_made = results()
     text = re.sub(r"\s+", " ", Seen(page.html(record_made).decode()).text)
     marked = page.markdown(record_made).decode()
-    cells = {row[4] for row in csv.reader(io.StringIO(page.comma_separated(record_made).decode()))}
+    cells = {row[5] for row in csv.reader(io.StringIO(page.comma_separated(record_made).decode()))}
     for table in tables.all_tables(record_made):
         for row in table.rows:
             for cell in row:
@@ -160,6 +162,63 @@ def test_every_chart_says_in_words_what_it_shows() -> None:
     assert len(charts) == 3
     for each in made.lines[:3]:
         assert all(each.title in chart for chart in charts)
+
+
+def test_other_systems_and_growth_stand_on_the_page_and_in_the_bundle(tmp_path: Path) -> None:
+    point = growth.Point(
+        suite="vole-malicious",
+        items=4096,
+        wall_s=0.5,
+        cpu_s=0.25,
+        bytes_total=440_000,
+        repetitions=3,
+        correct=True,
+    )
+    grown = growth.Growth(
+        commit="0", machine={}, points=(point, msgspec.structs.replace(point, items=65_536, wall_s=1.75))
+    )
+    (tmp_path / "growth.json").write_bytes(msgspec.json.encode(grown))
+    beside = peers.Peers(
+        schema=peers.SCHEMA,
+        version="0.1.0",
+        commit="0",
+        measured="2026-01-01",
+        rows=10,
+        matches=1,
+        inputs={},
+        machine={},
+        packages={},
+        lines=(
+            peers.System(
+                system="x",
+                title="Another system",
+                settings="its own",
+                adversary="semi-honest",
+                learners=("requester", "holder"),
+                version="1",
+                measured=True,
+                repetitions=1,
+                wall_s=Spread(median=3.5, min=3.5, max=3.5, all=(3.5,)),
+                cpu_s=Spread(median=2.5, min=2.5, max=2.5, all=(2.5,)),
+                bytes_on_the_wire=1000,
+                peak_memory_bytes={"requester": 1, "holder": 2},
+                count=1,
+                correct=True,
+            ),
+        ),
+    )
+    (tmp_path / "peers.json").write_bytes(msgspec.json.encode(beside))
+    out = tmp_path / "bundle"
+    making.write_bundle(out, results(), beside=tmp_path / "peers.json", growth=tmp_path / "growth.json")
+    assert bundle.verify(out).files == len(FILES) + 1
+    text = Seen((out / "report.html").read_text()).text
+    for cell in ("Another system (1)", "3.50", "65,536", "1.75"):
+        assert cell in text
+        assert cell in (out / "report.md").read_text()
+    assert "0.50 s at 4,096, 1.75 s at 65,536" in (out / "report.html").read_text()
+    (tmp_path / "peers.json").write_text("{}")
+    with pytest.raises(UsageError, match="no record of peers"):
+        peers.load(tmp_path / "peers.json")
 
 
 def test_a_wrong_result_is_said_and_not_hidden() -> None:

@@ -91,6 +91,8 @@ def curves(items: Sequence[Curve], *, label: str, across: str, up: str) -> str:
             )
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_minor_formatter(lambda *_: "")
         axes.set_xlabel(across)
         axes.set_ylabel(up)
         axes.grid(visible=True, which="major", color="#dddddd")

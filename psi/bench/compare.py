@@ -184,6 +184,7 @@ def table(made: Comparison) -> Table:
         rows,
         tuple(f"ways[{place}]" for place in range(len(rows))),
         frozenset({1, 5}),
+        "psi compare --json",
     )
 
 

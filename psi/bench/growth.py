@@ -73,8 +73,9 @@ def table(growth: Growth) -> Table:
             "correct",
         ),
         rows,
-        tuple(f"growth.json points[{place}]" for place in range(len(rows))),
+        tuple(f"points[{place}]" for place in range(len(rows))),
         frozenset(range(1, 6)),
+        "growth.json",
     )
 
 

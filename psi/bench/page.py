@@ -105,11 +105,11 @@ def comma_separated(results: Results, *, extra: Sequence[Section] = ()) -> bytes
     """Return every table as CSV, a line for each cell with the names of its table, row and column."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("table", "source", "row", "column", "value"))
+    writer.writerow(("table", "record", "place", "row", "column", "value"))
     for table in (*tables.all_tables(results), *(table for each in extra for table in each.tables)):
         for place, (row, source) in enumerate(zip(table.rows, table.sources, strict=True), start=1):
             for title, cell in zip(table.header, row, strict=True):
-                writer.writerow((table.name, source, place, title, cell))
+                writer.writerow((table.name, table.record, source, place, title, cell))
     return text.getvalue().encode()
 
 

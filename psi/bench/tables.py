@@ -1,8 +1,8 @@
 """
 Put results into tables: the page, the Markdown, the CSV and the tables of README and docs are all made from these.
 
-A table holds texts that are ready to be read. Each row says at which place of ``results.json`` its numbers stand, so
-that anybody can go from the number to the record, and from the record to the command in it.
+A table holds texts that are ready to be read. Each row says at which place of a record its numbers stand, so that
+anybody can go from the number to the record, and from the record to the command in it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Table:
-    """Hold a table: ``numeric`` are the columns that hold numbers; ``sources`` the place of each row's record."""
+    """
+    Hold a table: ``numeric`` are the columns that hold numbers.
+
+    ``sources`` has the place of each row's record in the file ``record``.
+    """
 
     name: str
     caption: str
@@ -28,6 +32,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     sources: tuple[str, ...]
     numeric: frozenset[int] = field(default_factory=frozenset)
+    record: str = "results.json"
 
     def is_ours(self, row: tuple[str, ...]) -> bool:
         """Say whether a row is about this tool, by what its first two cells begin with."""

@@ -29,6 +29,7 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space:
 th.n { white-space: normal; }
 td.n:first-child { min-width: 0; }
 tr.ours td { background: #eef6f2; }
+th:last-child { white-space: normal; }
 td.s { color: var(--soft); font-size: .75rem; white-space: nowrap; }
 code, pre { font-family: "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .85rem; overflow-wrap: anywhere; }
 pre { white-space: pre-wrap; background: #f4f4f2; padding: .7rem; margin: .6rem 0; }
@@ -44,7 +45,7 @@ a { color: #14507a; }
 """
 
 TABLE = """
-{%- macro shown(table, record="results.json") -%}
+{%- macro shown(table) -%}
 <p class="caption" id="caption-{{ table.name }}">{{ table.caption }}</p>
 <div class="wide" role="region" tabindex="0" aria-labelledby="caption-{{ table.name }}">
 <table id="{{ table.name }}" aria-labelledby="caption-{{ table.name }}">
@@ -52,7 +53,7 @@ TABLE = """
 {%- for title in table.header %}
 <th scope="col"{% if loop.index0 in table.numeric %} class="n"{% endif %}>{{ title }}</th>
 {%- endfor %}
-<th scope="col">in {{ record }}</th></tr></thead>
+<th scope="col">in {{ table.record }}</th></tr></thead>
 <tbody>
 {% for row in table.rows -%}
 <tr{% if table.is_ours(row) %} class="ours"{% endif %}>
@@ -170,7 +171,7 @@ COMPARE = (
 {{ figure.svg|safe }}
 </figure>
 {% endfor -%}
-{{ shown(table, "psi compare --json") }}
+{{ shown(table) }}
 <h2 id="limits">What this does not show</h2>
 <ul>
 {% for line in limits %}<li>{{ line|prose }}</li>
