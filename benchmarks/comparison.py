@@ -23,6 +23,7 @@ from benchmarks.peers.systems import ENVIRONMENT, SYSTEMS
 from benchmarks.record import RESULTS
 from benchmarks.suite import ROOT
 from psi.bench import benchmark, making, peers, record, tables
+from psi.bench import machine as code
 from psi.bench.alternatives import HAPPENED, LEAD
 from psi.bench.benchmark import LEAD_MATCHES, LEAD_ROWS, Plan
 from psi.bench.growth import Growth, Point
@@ -137,7 +138,7 @@ def _growth() -> Growth:
                     correct=found["correct"],
                 )
             )
-    return Growth(commit=suite.commit(), machine=suite.machine(), points=tuple(points))
+    return Growth(commit=code.commit(), machine=suite.machine(), points=tuple(points))
 
 
 def _say(text: str) -> None:

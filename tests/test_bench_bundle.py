@@ -54,15 +54,15 @@ def test_one_changed_byte_is_found_and_its_file_is_named(made: Path, name: str) 
         bundle.verify(made)
 
 
-def test_no_bit_of_the_manifest_can_be_changed(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_no_byte_of_the_manifest_can_be_changed(tmp_path: Path) -> None:
     bundle.write_files(tmp_path / "small", {"results.json": record.dumps(results())}, signer=None)
     path = tmp_path / "small" / bundle.MANIFEST
     data = path.read_bytes()
     for place in range(len(data)):
-        for bit in (1, 16):
-            path.write_bytes(data[:place] + bytes([data[place] ^ bit]) + data[place + 1 :])
-            with pytest.raises(TermsError, match="changed since it was signed"):
-                bundle.verify(tmp_path / "small")
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :])
+        with pytest.raises(TermsError, match="changed since it was signed"):
+            bundle.verify(tmp_path / "small")
 
 
 def test_a_file_too_few_or_too_many_is_named(made: Path) -> None:

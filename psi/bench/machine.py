@@ -42,17 +42,28 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str:
-    """Return the commit of the checkout with a mark if files were changed; "unknown" where there is no checkout."""
+    """
+    Return the commit of the checkout, with a mark if code was changed since; "unknown" where there is no checkout.
+
+    Results and pages, which a benchmark itself writes, are not code.
+    """
     if not (_SOURCES / ".git").exists():
         return "unknown"
+    named = _git("rev-parse", "--short=12", "HEAD")
+    changed = _git("status", "--porcelain", "--", "psi", "core", "benchmarks", ":!benchmarks/results")
+    return "unknown" if not named else f"{named}-dirty" if changed else named
+
+
+def _git(*arguments: str) -> str:
+    """Return what git says about the checkout, and nothing where it cannot."""
     try:
         shown = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],  # noqa: S607
+            ["git", *arguments],  # noqa: S607
             cwd=_SOURCES,
             capture_output=True,
             text=True,
             check=False,
         )
     except OSError:
-        return "unknown"
-    return shown.stdout.strip() or "unknown"
+        return ""
+    return shown.stdout.strip()
