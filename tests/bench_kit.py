@@ -60,6 +60,7 @@ def line(name: str, *, correct: bool = True, wall_s: float = 1.25) -> Line:
         keep_alive_bytes=0,
         peak_memory_bytes={"holder": 200_000_000, "requester": 300_000_000},
         people_disclosed=37,
+        rejected_rows={"holder": 0, "requester": 12 if alternative.suite else 0},
         holder_has=has,
         requester_has=NOTHING,
         cost_usd=0.0001,

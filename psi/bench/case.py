@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from psi import identity, scenario, terms
-from psi.bench.alternatives import PSI, Alternative
+from psi import scenario
+from psi.wire import Suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    from psi.bench.alternatives import Alternative
     from psi.terms import Side
 
 REQUESTS, RECORDS = "requests.csv", "records.csv"
@@ -43,31 +43,26 @@ class Case:
         """Return the file that a side brings."""
         return self.folder / FILES[side]
 
-    def identity(self, side: Side) -> Path:
-        """Return the folder of a side's keys."""
-        return scenario.identity_folder(self.folder, side)
+    def identity(self, alternative: Alternative, side: Side) -> Path:
+        """Return the folder of a side's keys, which go with the terms of an alternative."""
+        return scenario.identity_folder(self.agree(alternative).parent, side)
 
     def agree(self, alternative: Alternative) -> Path:
-        """Write the terms of an alternative, unless they are there, and return where; others use the default ones."""
-        if alternative.kind != PSI:
-            return self.folder / scenario.TERMS
-        path = self.folder / f"{alternative.name.replace('/', '-')}.toml"
+        """Make the terms of an alternative, unless they are there, and return where; the others have default ones."""
+        folder = (
+            self.folder / "terms" / (alternative.name.replace("/", "-") if alternative.suite else "default")
+        )
+        path = folder / scenario.TERMS
         if not path.exists():
-            assert alternative.suite is not None
-            base = terms.load(self.folder / scenario.TERMS)
-            agreement = terms.draft(
-                requester=identity.load(self.identity("requester")).public(),
-                holder=identity.load(self.identity("holder")).public(),
-                purpose=base.purpose,
-                authority=base.authority,
-                expires=base.expires,
-                suite=alternative.suite,
+            folder.mkdir(parents=True)
+            scenario.agree(
+                folder,
+                requests=self.requests,
+                records=self.records,
+                suite=alternative.suite or Suite.VOLE_MALICIOUS,
                 learns=alternative.learns,
                 first=alternative.first,
-                max_requests=self.requests,
-                max_records=self.records,
             )
-            path.write_text(terms.dumps(agreement), encoding="utf-8")
         return path
 
     def inputs(self) -> dict[str, dict[str, int | str]]:
@@ -96,7 +91,6 @@ def make(
     truth = scenario.write(
         folder, requests=requests, records=records, matches=matches, seed=seed, progress=progress
     )
-    scenario.agree(folder, requests=requests, records=records)
     return Case(folder, requests, records, matches, seed, truth.kinds, truth.names, _matched_rows(folder))
 
 
@@ -121,8 +115,3 @@ def sha256(path: Path) -> str:
         while block := stream.read(_READ_BYTES):
             whole.update(block)
     return whole.hexdigest()
-
-
-def today() -> datetime.date:
-    """Return the date in UTC."""
-    return datetime.datetime.now(datetime.UTC).date()

@@ -168,6 +168,12 @@ def _remarks(results: Results) -> list[str]:
                 f"MB, so `psi` sends {compared} than that; it would show the holder the same "
                 f"{number(lean.holder_has.unmatched)} people."
             )
+    rejected = 0 if lead is None else lead.rejected_rows.get("requester", 0)
+    if rejected:
+        remarks.append(
+            f"Before anything was sent, the intake gate of `psi` held back {number(rejected)} rows of the request list "
+            "that the terms do not admit, each with its reason. The ways without it sent every row."
+        )
     wrong = [line.title for line in results.lines if not line.correct]
     remarks.append(
         "Every way found exactly the people of the truth, row for row, in every run."

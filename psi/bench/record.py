@@ -56,7 +56,8 @@ class Line(_Part, frozen=True, kw_only=True):
     ``basis`` is measured or computed, and ``how`` says by what or from what; a computed line has no repetitions.
     ``wall_s`` is from the word to begin, given to two processes that stand ready, to the last file on the disk.
     ``bytes_to_holder`` and ``bytes_to_requester`` are what the programs handed to TLS without signs of life, of which
-    ``keep_alive_bytes`` is the most that one side sent in a run.
+    ``keep_alive_bytes`` is the most that one side sent in a run. ``rejected_rows`` are the rows of each side that its
+    own intake gate held back; only `psi` has one.
     """
 
     alternative: str
@@ -75,6 +76,7 @@ class Line(_Part, frozen=True, kw_only=True):
     keep_alive_bytes: int
     peak_memory_bytes: dict[str, int]
     people_disclosed: int
+    rejected_rows: dict[str, int]
     holder_has: Exposure
     requester_has: Exposure
     cost_usd: float | None
@@ -169,6 +171,7 @@ def facts(lines: tuple[Line, ...], case: dict[str, int], inputs: dict[str, Any])
                 "basis": line.basis,
                 "bytes": [line.bytes_to_holder, line.bytes_to_requester],
                 "people_disclosed": line.people_disclosed,
+                "rejected_rows": line.rejected_rows,
                 "holder_has": msgspec.to_builtins(line.holder_has),
                 "requester_has": msgspec.to_builtins(line.requester_has),
                 "correct": line.correct,
