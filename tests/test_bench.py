@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import socket
 import threading
@@ -16,6 +17,7 @@ from psi.bench.alternatives import ALTERNATIVES, HAPPENED, LEAD
 from psi.bench.record import load
 from psi.bench.relay import LINKS, LOOPBACK
 from psi.bench.runner import Prices, compute
+from psi.errors import PsiError
 from tests.bench_kit import line
 
 if TYPE_CHECKING:
@@ -90,6 +92,17 @@ def test_a_wrong_row_is_seen(made: case.Case, tmp_path: Path) -> None:
     assert runner._verdict(made, alternative, both, tmp_path).startswith("wrong")  # type: ignore[arg-type]
     both["holder"]["overlap"] = MATCHES - 1
     assert "counts 36" in runner._verdict(made, alternative, both, tmp_path)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_party_that_fails_is_named_with_its_own_words(made: case.Case, tmp_path: Path) -> None:
+    other = dataclasses.replace(made, folder=tmp_path / "case")
+    (tmp_path / "case").mkdir()
+    (tmp_path / "case" / "requests.csv").write_text("nothing\n")
+    (tmp_path / "case" / "records.csv").write_bytes(made.file("holder").read_bytes())
+    # The holder would wait for the requester for an hour.
+    with pytest.raises(PsiError, match=r"the requester of the benchmark stopped: requests\.csv"):
+        runner.measure(other, ALTERNATIVES[LEAD], repeat=1, work=tmp_path / "run", prices=Prices())
 
 
 def test_a_computed_line_adds_the_busier_direction_and_says_so() -> None:

@@ -22,7 +22,7 @@ import psi.intake.matched  # what a run would import later, and the clock would 
 from psi import run, terms, transport
 from psi.bench import programs
 from psi.bench.alternatives import ALTERNATIVES, PSI, Alternative
-from psi.errors import PsiError
+from psi.errors import PsiError, TransportError
 from psi.run.machine import peak_rss_bytes
 
 WAIT_S = 3600.0
@@ -53,7 +53,7 @@ def main() -> int:
     try:
         measured = perform(given, ALTERNATIVES[given["alternative"]])
     except PsiError as error:
-        show({"error": error.message})
+        show({"error": error.message, "is_network": isinstance(error, TransportError)})
         return 1
     show(measured)
     return 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import statistics
 import subprocess
 import sys
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from psi.wire import Suite
 
 SIDES: tuple[Side, ...] = ("holder", "requester")
-SHAPED_REPETITIONS = 3
+GRACE_S = 2.0  # how long one side may take to say why it stopped once the other has
 _BY_PROTOCOL = "by the protocol (leakage tables)"
 _COUNTED = "counted from what arrived"
 
@@ -126,9 +128,7 @@ def _once(case: Case, alternative: Alternative, link: Link, work: Path) -> Run:
             relay.aim(port)
             port = relay.port
         parties["requester"].write({"port": port})
-        measured: dict[Side, dict[str, Any]] = {
-            side: parties[side].read() for side in ("requester", "holder")
-        }
+        measured = _results(parties)
         carried = None if relay is None else relay.carried()
     finally:
         for process in parties.values():
@@ -139,6 +139,30 @@ def _once(case: Case, alternative: Alternative, link: Link, work: Path) -> Run:
         each["began_s"] for each in measured.values()
     )
     return Run(measured, wall_s, carried, _verdict(case, alternative, measured, work))
+
+
+def _results(parties: dict[Side, _Process]) -> dict[Side, dict[str, Any]]:
+    """Wait for what both sides measured; of two that fail, name the one that did not merely lose its peer."""
+    pool = ThreadPoolExecutor(len(parties), thread_name_prefix="party")
+    try:
+        waiting = {side: pool.submit(party.read) for side, party in parties.items()}
+        wait(waiting.values(), return_when=FIRST_EXCEPTION)
+        # The other side may wait for this one as long as it is allowed to, or have something to say itself.
+        ended, _ = wait(waiting.values(), timeout=GRACE_S)
+        faults = [fault for each in ended if isinstance(fault := each.exception(), _StoppedError)]
+        if faults:
+            raise min(faults, key=lambda fault: fault.is_network)
+        return {side: each.result() for side, each in waiting.items()}
+    finally:
+        pool.shutdown(wait=False)
+
+
+class _StoppedError(PsiError):
+    """Say in a party's words why it stopped."""
+
+    def __init__(self, side: Side, words: str, *, is_network: bool) -> None:
+        super().__init__(f"the {side} of the benchmark stopped: {words}")
+        self.is_network = is_network
 
 
 class _Process:
@@ -166,20 +190,22 @@ class _Process:
         line = self._process.stdout.readline()
         told: dict[str, Any] = json.loads(line) if line else {"error": "it ended without a word"}
         if "error" in told:
-            raise PsiError(f"the {self._side} of the benchmark stopped: {told['error']}")
+            raise _StoppedError(self._side, told["error"], is_network=told.get("is_network", False))
         return told
 
     def stop(self) -> None:
         """End the process, if it still runs, and give its pipes back."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()  # one that still waits for the word ends
         if self._process.poll() is None:
             try:
                 self._process.wait(timeout=5)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
 
 def _verdict(case: Case, alternative: Alternative, measured: dict[Side, dict[str, Any]], work: Path) -> str:
