@@ -89,7 +89,7 @@ covered-tests: .venv/.dev
 	rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest $(IN_PARALLEL)
 	$(BIN)/coverage combine -q
-	$(BIN)/coverage report --fail-under=92
+	$(BIN)/coverage report --fail-under=95
 
 crate-tests: .venv/.dev
 	$(CARGO) test --manifest-path $(CRATE) --release

@@ -424,7 +424,7 @@ def test_the_command_ends_with_5_and_writes_nothing(
     case = tmp_path / "case"
     scenario.write(case, requests=60, records=60, matches=20, seed=3)
     scenario.agree(case, requests=60, records=60)
-    bench = Bench(case, case, tmp_path)
+    bench = Bench({Suite.VOLE_MALICIOUS.value: case}, tmp_path)
     with bench.holder() as (holder, address):
         heard = cheating_requester(bench, address, Role.SENDER, replacing(kind, change))
         outcome = holder.outcome()

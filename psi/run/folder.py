@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 from psi.errors import MachineError, UsageError
-from psi.intake.output import OWNER_ONLY, whole_file
+from psi.intake.output import OWNER_ONLY, reason, whole_file
 
 GATE = "gate.json"
 REJECTS = "rejects.csv"
@@ -69,7 +69,7 @@ class EventLog:
             self._stream.flush()
         except OSError as error:
             raise MachineError(
-                f"cannot write {EVENTS}: {error.strerror or 'unknown reason'}".lower(),
+                f"cannot write {EVENTS}: {reason(error)}",
                 hint="free some space and start both sides again",
             ) from error
 
@@ -96,17 +96,17 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         try:
+            if path.exists():
+                raise UsageError(
+                    f"{path} exists, and a run folder is never overwritten",
+                    hint="choose another folder with --out",
+                )
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.mkdir(mode=0o700)
+            path.mkdir(mode=0o700)  # fails where somebody else has just made it
             self.events = EventLog(path / EVENTS)
-        except FileExistsError:
-            raise UsageError(
-                f"{path} exists, and a run folder is never overwritten",
-                hint="choose another folder with --out",
-            ) from None
         except OSError as error:
             raise MachineError(
-                f"cannot make the run folder {path}: {error.strerror or 'unknown reason'}".lower(),
+                f"cannot make the run folder {path}: {reason(error)}",
                 hint="choose a folder that you may write to with --out",
             ) from error
         self.path = path
