@@ -20,8 +20,9 @@ from .ristretto255 import ELEMENT_BYTES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MALICIOUS_NOISE = 768
-SEMI_HONEST_NOISE = 640
+WIDE_NOISE = 768
+NARROW_NOISE = 640
+NOISE_PER_LEVEL = 24
 LEAST_DEPTH = 4
 DEEPEST = 8
 MAX_LENGTH = 2**29
@@ -90,10 +91,10 @@ def sizes(length: int, *, malicious: bool, value_bits: int) -> Sizes:
     """Return the numbers of the product for a correlation of ``length``."""
     if not 1 <= length <= MAX_LENGTH:
         raise UsageError(f"a correlation of length {length}: from 1 to {MAX_LENGTH} are possible")
-    weight = MALICIOUS_NOISE if malicious else SEMI_HONEST_NOISE
+    weight = WIDE_NOISE if value_bits == 128 else NARROW_NOISE
     trees = noise(weight, value_bits, 1)
     if 2 * length <= trees << DEEPEST:
-        return Sizes(length, value_bits, malicious, None, Batch(trees, depth_for(trees, length)), 1)
+        return Sizes(length, value_bits, malicious, None, batch_for(trees, length), 1)
     batches = max(1, (2 * length >> DEEPEST) // noise(weight, value_bits, 1))
     while batches > 1 and (batches << DEEPEST) * noise(weight, value_bits, batches + 1) > 2 * length:
         batches -= 1
@@ -102,16 +103,17 @@ def sizes(length: int, *, malicious: bool, value_bits: int) -> Sizes:
     bootstrap = None
     if batches > 1:
         fewest = noise(weight, value_bits, runs)
-        bootstrap = Batch(fewest, depth_for(fewest, batches * trees))
+        bootstrap = batch_for(fewest, batches * trees)
     return Sizes(length, value_bits, malicious, bootstrap, Batch(trees, DEEPEST), batches)
 
 
-def depth_for(trees: int, outputs: int) -> int:
-    """Return the least depth at which the trees give as many outputs."""
-    depth = LEAST_DEPTH
-    while Batch(trees, depth).outputs < outputs:
-        depth += 1
-    return depth
+def batch_for(trees: int, outputs: int) -> Batch:
+    """Return the batch of the least depth that gives as many outputs, with more trees beyond the deepest main one."""
+    batch = Batch(trees, LEAST_DEPTH)
+    while batch.outputs < outputs:
+        depth = batch.depth + 1
+        batch = Batch(trees + NOISE_PER_LEVEL * max(0, depth - DEEPEST), depth)
+    return batch
 
 
 class Receiver:

@@ -5,10 +5,12 @@ use crate::ot::softspoken::CHUNK;
 
 /// Longest correlation; positions and taps then fit 32 bits.
 pub const MAX_LENGTH: usize = 1 << 29;
-/// Trees of a batch at least, malicious suite: 129 bits by the single-test rule at the Gilbert-Varshamov distance 0.11.
-pub const MALICIOUS_NOISE: usize = 768;
-/// Trees of a batch at least, semi-honest suite: 128 bits by the single-test rule down to distance 0.13.
-pub const SEMI_HONEST_NOISE: usize = 640;
+/// Trees of a batch at least, for values of 128 bits (silent-vole.md, 11.2 and 11.3).
+pub const WIDE_NOISE: usize = 768;
+/// Trees of a batch at least, for values of 64 bits.
+pub const NARROW_NOISE: usize = 640;
+/// Trees more for each level of a bootstrapping batch beyond [`DEEPEST`]: a longer code has smaller parts.
+const NOISE_PER_LEVEL: usize = 24;
 /// Depth of a tree: 16 leaves at least, so that the smallest batch has thousands of outputs.
 pub const LEAST_DEPTH: usize = 4;
 /// Depth of a tree of a main batch at most: deeper ones save bytes, but a batch leaves the cache (silent-vole.md, 11.5).
@@ -44,11 +46,12 @@ impl Batch {
         self.trees * self.tree_bytes()
     }
 
-    /// Returns the batch of so many trees that has `outputs` at the least depth.
+    /// Returns the batch that has `outputs` at the least depth, of so many trees and more beyond [`DEEPEST`].
     fn for_outputs(trees: usize, outputs: usize) -> Self {
         let mut batch = Self { trees, depth: LEAST_DEPTH };
         while batch.outputs() < outputs {
             batch.depth += 1;
+            batch.trees = trees + NOISE_PER_LEVEL * batch.depth.saturating_sub(DEEPEST);
         }
         batch
     }
@@ -81,7 +84,7 @@ impl Sizes {
         if length == 0 || length > MAX_LENGTH {
             return Err(CoreError::CorrelationLength { length, limit: MAX_LENGTH });
         }
-        let weight = if malicious { MALICIOUS_NOISE } else { SEMI_HONEST_NOISE };
+        let weight = if value_bits == 128 { WIDE_NOISE } else { NARROW_NOISE };
         let noise = |batches| noise(weight, value_bits, batches);
         let single = Batch { trees: noise(1), depth: DEEPEST };
         if length <= single.outputs() {
@@ -176,7 +179,7 @@ mod tests {
                     assert!(sizes.batch.outputs() * sizes.batches >= length);
                     for batch in sizes.all_batches() {
                         assert!(batch.trees.is_multiple_of(2) && batch.outputs().is_multiple_of(8));
-                        assert!(batch.trees >= if malicious { 768 } else { 640 });
+                        assert!(batch.trees >= if value_bits == 128 { 768 } else { 640 });
                         let bits = 0.415_037 * batch.trees as f64 - value_bits as f64;
                         assert!(bits - (sizes.messages() as f64).log2() >= 128.0, "{length}: {bits}");
                         // The single-test rule at the assumed distance 0.15, after the same union.

@@ -1,0 +1,162 @@
+"""
+Parts of the code in which few outputs live: how well the noise is hidden from somebody who looks at those alone.
+
+The rule is silent-vole.md, 11.3. With seven taps its attack is run, at a size at which it succeeds; with 21 the same
+part has no output at all.
+"""
+
+from __future__ import annotations
+
+from math import log2, sqrt
+
+import numpy as np
+import pytest
+from reference import lpn_code, okvs, silent_vole
+
+KILL, SLACK = 96, 20
+
+
+def bits(trees: int, outputs: int, value_bits: int, taps: int) -> float:
+    """Return how much work the best part of the code leaves, by the rule of silent-vole.md, 11.3."""
+    least = float("inf")
+    for share in (step / 100 for step in range(20, 101)):
+        living = outputs * share**taps
+        most = min(outputs, living + 6 * sqrt(living)) if share < 1 else outputs
+        needed = (KILL if share < 1 else 0) + value_bits + SLACK
+        for used in (most * part / 20 for part in range(1, 21)):
+            if used >= needed:
+                avoided = min(1.0, (used - needed) / (share * outputs))
+                windows = -(share * trees / 2) * log2((1 + avoided) / 2)
+                found = windows - (trees / 2) * log2(1 - used / (2 * outputs)) - value_bits
+                least = min(least, found)
+    return least
+
+
+def test_the_rule_has_the_numbers_of_the_specification() -> None:
+    for value_bits, trees, outputs, with_21, with_7 in (
+        (128, 800, 102_400, 168, 32),
+        (128, 768, 98_304, 156, 30),
+        (128, 768, 6_144, 192, 113),
+        (64, 640, 81_920, 173, 64),
+        (64, 640, 5_120, 201, 132),
+    ):
+        assert lpn_code.TAPS == 21
+        assert int(bits(trees, outputs, value_bits, 21)) == pytest.approx(with_21, abs=1)
+        assert int(bits(trees, outputs, value_bits, 7)) == pytest.approx(with_7, abs=1)
+
+
+def test_every_size_of_the_product_leaves_128_bits() -> None:
+    for value_bits, malicious in ((128, True), (128, False), (64, False)):
+        for count in (0, 1000, 4000, 9000, 20_000, 40_000, 72_000, 144_000, 10**6, 10**7, 10**8, 2**28):
+            sizes = silent_vole.sizes(
+                okvs.parameters(count).columns, malicious=malicious, value_bits=value_bits
+            )
+            for batch in {*sizes.all_batches}:
+                left = bits(batch.trees, batch.outputs, value_bits, lpn_code.TAPS)
+                assert left - log2(len(sizes.all_batches)) >= 128, (count, value_bits, batch)
+
+
+def transposed(matrices: np.ndarray, functionals: np.ndarray) -> np.ndarray:
+    """Carry functionals (block, bit, number) back over one pass: what they say of its input."""
+    after = functionals.copy()
+    before = np.zeros_like(after)
+    count = len(after)
+
+    def product(matrix: np.ndarray, bits: np.ndarray) -> np.ndarray:
+        return (matrix.T.astype(np.int32) @ bits & 1).astype(np.uint8)
+
+    for number in (2, 1, 0):
+        total = product(matrices[number, 0], after[number])
+        for back in range(number + 1, 4):
+            after[count + number - back] ^= product(matrices[number, back], total)
+    for number in range(count - 1, -1, -1):
+        if after[number].any():
+            before[number] = product(matrices[number, 0], after[number])
+            for back in (1, 2, 3):
+                if number >= back:
+                    after[number - back] ^= product(matrices[number, back], before[number])
+    return before
+
+
+def words(seed: bytes, outputs: int, share: float) -> tuple[np.ndarray, list[int], list[int], int]:
+    """
+    Return the part, the outputs that live in it, the sums of them that are zero outside it (bit k: output k), and the
+    number of equations that this took.
+    """
+    third = share / 3
+    part = np.zeros(outputs, dtype=bool)
+    for start, end in ((0, third), (0.5 - third / 2, 0.5 + third / 2), (1 - third, 1)):
+        part[int(start * outputs) : int(end * outputs)] = True
+    stream = lpn_code.code_stream(seed, outputs, lpn_code.USE_TAPS, 4 * lpn_code.TAPS * outputs)
+    taps = lpn_code.taps(stream, outputs)
+    living = np.nonzero(part[taps].all(axis=1))[0].tolist()
+    if not living:
+        return part, [], [], 0
+    functionals = np.zeros((outputs, len(living)), dtype=np.uint8)
+    for place, output in enumerate(living):
+        np.add.at(functionals[:, place], taps[output], 1)
+    rows = (functionals & 1).reshape(-1, lpn_code.BLOCK, len(living))
+    for use in (2, 1):
+        matrices = lpn_code.matrices(lpn_code.code_stream(seed, outputs, use, 4 * outputs))
+        rows = transposed(matrices, rows)
+    outside = np.packbits(rows.reshape(outputs, -1)[~part], axis=0)
+    pairs = [(int.from_bytes(outside[:, k].tobytes(), "big"), 1 << k) for k in range(len(living))]
+    sums, equations = [], 0
+    while pairs:
+        row, members = pairs.pop()
+        if not row:
+            sums.append(members)
+            continue
+        equations += 1
+        lowest = row & -row
+        pairs = [(r ^ row, m ^ members) if r & lowest else (r, m) for r, m in pairs]
+    return part, living, sums, equations
+
+
+def rank(rows: list[int]) -> int:
+    found = 0
+    rows = list(rows)
+    while rows:
+        row = rows.pop()
+        if row:
+            found += 1
+            lowest = row & -row
+            rows = [other ^ row if other & lowest else other for other in rows]
+    return found
+
+
+def sums_of(values: np.ndarray, living: list[int], sums: list[int]) -> list[int]:
+    numbers = [int.from_bytes(values[output].tobytes(), "little") for output in living]
+    added = []
+    for members in sums:
+        total = 0
+        for place, number in enumerate(numbers):
+            if members >> place & 1:
+                total ^= number
+        added.append(total)
+    return added
+
+
+@pytest.mark.slow
+def test_windows_find_the_noise_with_seven_taps_and_have_no_output_with_21(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trees, leaves, value_bits, share = 256, 512, 64, 60 / 128
+    outputs = trees * leaves // 2
+    assert bits(640, 81_920, 64, 21) > 128
+    assert words(bytes(32), outputs, share)[1] == []
+    monkeypatch.setattr(lpn_code, "TAPS", 7)
+    assert bits(trees, outputs, value_bits, 7) < 0
+    part, living, sums, equations = words(bytes(32), outputs, share)
+    assert equations == KILL
+    assert len(sums) == len(living) - KILL > value_bits + SLACK
+    touched = part.reshape(-1, leaves).any(axis=1).sum()
+    assert touched == 60
+    draw = np.random.default_rng(1)
+    noise = np.zeros((2 * outputs, 16), dtype=np.uint8)
+    for tree in range(trees):
+        noise[tree * leaves + draw.integers(leaves), :8] = draw.integers(0, 256, 8)
+    # By the shared-support rule alone this would take 2^42 eliminations.
+    assert rank(sums_of(lpn_code.encode(bytes(32), noise), living, sums)) < value_bits
+    random = draw.integers(0, 256, (outputs, 8), dtype=np.uint8)
+    assert rank(sums_of(random, living, sums)) == value_bits
