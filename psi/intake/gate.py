@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import reduce
+from itertools import islice
 from operator import and_
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -213,29 +214,34 @@ class _Column:
     def __init__(self, name: str, required: bool, rules: list[tuple[pl.Expr, pl.Expr]]) -> None:
         self.name = name
         blank = pl.col(name).str.strip_chars_start() == ""
-        both = [pl.all_horizontal(each) if rules else pl.lit(True) for each in zip(*rules, strict=True)]
-        passes, quick = both or (pl.lit(True), pl.lit(True))
-        self._passes = ~blank & passes if required else blank | passes
-        self._quick = ~blank & quick if required else blank | quick
+        full, quick = ([each[which] for each in rules] for which in (0, 1))
+        self._quick = [~blank, *quick] if required else [blank | each for each in quick]
+        self._passes = (
+            pl.all_horizontal(~blank, *full) if required else pl.all_horizontal(pl.lit(True), *full) | blank
+        )
         self._remembers = len(rules) > 1
         self._known = pl.Series(name, [], dtype=pl.String)
 
-    def passes(self) -> pl.Expr:
-        """Return where values are known to pass, or are seen to at a glance."""
-        if not self._remembers:
-            return self._quick.alias(f"passes {self.name}")
-        return pl.col(self.name).is_in(self._known.implode()).alias(f"passes {self.name}")
+    def passes(self) -> list[pl.Expr]:
+        """Return what is true together where values are known to pass, or are seen to at a glance."""
+        if self._remembers:
+            return [pl.col(self.name).is_in(self._known.implode())]
+        return self._quick
 
     def judged(self, values: pl.Series, passes: pl.Series) -> pl.Series:
         """Return where the values of a batch pass, given what `passes` found, and remember those that do."""
         if passes.all():
             return passes
-        good = values.filter(~passes).unique().to_frame().filter(self._passes).to_series()
+        missed = (~passes).arg_true()
+        values_missed = values.gather(missed)
+        good = values_missed.unique().to_frame().filter(self._passes).to_series()
+        if not good.len():
+            return passes
         if self._remembers:
             self._known = pl.concat([self._known, good])
             # Where most values are new, or there are very many, remembering costs more than judging.
             self._remembers = len(self._known) <= min(REMEMBERED, max(len(values) // 2, 1))
-        return passes | values.is_in(good.implode())
+        return passes.scatter(missed, values_missed.is_in(good.implode()))
 
 
 class _Gate:
@@ -306,7 +312,9 @@ class _Gate:
                         for column in columns
                         if column not in must
                     ]
-                    self._together.append(pl.any_horizontal(passes, *missing).alias(name))
+                    self._together.append(
+                        (pl.any_horizontal(passes, *missing) if missing else passes).alias(name)
+                    )
         for number, part in enumerate(self.key):
             value = RECIPES[part.recipe].expression(pl.col(part.column), part.date_format)
             self._seen.append(value.alias(f"key {number}"))
@@ -327,18 +335,24 @@ class _Gate:
 
     def judge(self, frame: pl.DataFrame, first_row: int, collector: Collector, rejects: BinaryIO) -> None:
         """Judge the rows of a batch, of which ``first_row`` (from 0) is the first."""
-        # Whether a row passes is found the short way; which faults it has, for the few that do not.
-        sound = [column.passes() for column in self._columns]
-        found = frame.lazy().select(*sound, *self._together, *self._values).collect()
-        passes = [
-            column.judged(frame.to_series(frame.get_column_index(column.name)), found.to_series(number))
-            for number, column in enumerate(self._columns)
-        ]
-        others = found[:, len(sound) : len(sound) + len(self._together)]
-        values = found[:, len(sound) + len(self._together) :]
-        fine = reduce(
-            and_, (*passes, *others.iter_columns(), *(value != "" for value in values.iter_columns()))
+        # Whether a row passes is found the short way; which faults it has, for the few that do not. Each expression
+        # stands by itself: of those, common parts are computed once.
+        glances = [column.passes() for column in self._columns]
+        asked = [expression for glance in glances for expression in glance]
+        found = frame.lazy().select(
+            *(expression.alias(f"glance {number}") for number, expression in enumerate(asked)),
+            *self._together,
+            *self._values,
         )
+        results = iter(found.collect().get_columns())
+        passes = [
+            column.judged(frame.get_column(column.name), reduce(and_, islice(results, len(glance))))
+            for column, glance in zip(self._columns, glances, strict=True)
+            if glance
+        ]
+        others = list(islice(results, len(self._together)))
+        values = pl.DataFrame(list(results))
+        fine = reduce(and_, (*passes, *others, *(value != "" for value in values.iter_columns())))
         raw = frame.select(part.column for part in self.key)
         if not fine.all():
             faulty = ~fine
