@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from benchmarks import comparison, files, forecast, kernels, pages, record, suite
+from benchmarks import comparison, files, forecast, gate, kernels, pages, record, suite
 from benchmarks.workload import LEAD_SIZE
 from psi.bench import making
 from psi.wire import Suite
@@ -67,6 +67,16 @@ def files_command(name: str, requests: int, records: int, repeat: int, as_json: 
 def forecast_command(name: str, repeat: int, as_json: bool) -> None:
     """Set what psi plan predicts beside what runs then take."""
     show(forecast.measure(Suite(name), repeat=repeat), forecast.table, as_json)
+
+
+@main.command("gate")
+@click.option("--rows", default=LEAD_SIZE, show_default=True, metavar="N", help="Of each file.")
+@click.option("--threads", default=2, show_default=True, metavar="T")
+@click.option("--repeat", default=3, show_default=True, metavar="N")
+@as_json_option
+def gate_command(rows: int, threads: int, repeat: int, as_json: bool) -> None:
+    """Run the whole intake gate on both files of the synthetic case."""
+    show(gate.measure(rows=rows, repeat=repeat, threads=threads), gate.table, as_json)
 
 
 @main.command("kernels")

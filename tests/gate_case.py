@@ -9,6 +9,7 @@ from psi import intake
 from psi.terms import ColumnRule, KeyColumn, Party
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 KEY = (
@@ -24,8 +25,8 @@ KEY = (
     ),
 )
 RULES = (
-    ColumnRule(column="tin", rule="tax-number/1"),
-    ColumnRule(column="dob", rule="date/1", format="%Y-%m-%d"),
+    ColumnRule(columns=("tin",), rule="tax-number/1"),
+    ColumnRule(columns=("dob",), rule="date/1", format="%Y-%m-%d"),
 )
 
 
@@ -63,6 +64,7 @@ class Gate:
         key: tuple[KeyColumn, ...] = KEY,
         chunk_bytes: int = 1 << 20,
         name: str = "requests.csv",
+        on_report: Callable[[intake.GateReport], None] | None = None,
     ) -> intake.Intake:
         """Read a file, or bytes that become one, as the requester."""
         path = content if not isinstance(content, bytes) else self.folder / name
@@ -75,6 +77,7 @@ class Gate:
             key=key,
             rejects=self.folder / "rejects.csv",
             chunk_bytes=chunk_bytes,
+            on_report=on_report,
         )
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from psi import terms
-from psi.recipes import RECIPES, RULES
+from psi.recipes import RECIPES
 from psi.wire import Suite
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ def test_new_takes_every_choice_from_flags(folder: Path, psi_inside: Command) ->
     ]
     assert agreement.requester.required == ("ssn", "birth", "death", "case")
     assert agreement.holder.required == ("tin", "dob", "dod")
-    assert [(rule.column, rule.rule, rule.format) for rule in agreement.requester.rules] == [
-        ("birth", "date/1", "%m/%d/%Y")
+    assert [(rule.columns, rule.rule, rule.format) for rule in agreement.requester.rules] == [
+        (("birth",), "date/1", "%m/%d/%Y")
     ]
     assert [rule.rule for rule in agreement.holder.rules] == ["tax-number/1"]
 
@@ -123,7 +123,7 @@ def test_new_never_overwrites(folder: Path, psi_inside: Command) -> None:
         (("--require", "tin"), 2, "invalid value for --require"),
         (("--require", "nobody:tin"), 2, "invalid value for --require"),
         (("--rule", "holder:tin"), 2, "invalid value for --rule"),
-        (("--rule", "holder:tin:iban/1"), 4, "holder.rules[2].rule: no rule 'iban/1'"),
+        (("--rule", "holder:tin:iban/1"), 4, "holder.rules[4].rule: no rule 'iban/1'"),
         (("--purpose", ""), 4, "purpose: expected str of length >= 1"),
         (("--purpose", "  "), 4, "purpose is blank"),
         (("--holder", "c.card"), 2, "no file c.card"),
@@ -210,6 +210,6 @@ def test_diff_names_each_field_and_ends_with_4(folder: Path, psi_inside: Command
     assert [each["field"] for each in record["differences"]] == ["expires", "requester.max_items"]
 
 
-def test_help_names_every_recipe_and_every_rule(psi_inside: Command) -> None:
+def test_help_names_every_recipe_and_every_suite(psi_inside: Command) -> None:
     text = "".join(psi_inside("terms", "new", "--help").stdout.split())  # click breaks lines at hyphens
-    assert all(name in text for name in (*RECIPES, *RULES, *(suite.value for suite in Suite)))
+    assert all(name in text for name in (*RECIPES, *(suite.value for suite in Suite)))

@@ -12,6 +12,7 @@ import stat
 import unicodedata
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -20,8 +21,9 @@ from hypothesis import strategies as st
 
 from psi import intake
 from psi.errors import GateError, MachineError
+from psi.intake import GateReport
 from psi.intake.output import whole_file
-from psi.terms import ColumnRule, KeyColumn
+from psi.terms import ColumnRule, KeyColumn, Party
 from tests.gate_case import KEY, RULES, Gate, make_party
 
 HEADER = b"id,tin,last,dob\n"
@@ -123,7 +125,7 @@ def test_a_date_of_the_key_in_another_format_is_rejected_without_a_rule(gate: Ga
 
 
 def test_a_rule_on_a_column_that_may_be_empty_judges_the_values_that_are_there(gate: Gate) -> None:
-    party = make_party(rules=(*RULES, ColumnRule(column="id", rule="tax-number/1")))
+    party = make_party(rules=(*RULES, ColumnRule(columns=("id",), rule="tax-number/1")))
     gate.run(HEADER + b",900010001,Lee,1980-01-02\n7,900010001,Lee,1980-01-02\n", party=party)
     assert gate.rejects == ["2,id,tax-number"]
 
@@ -145,8 +147,159 @@ def test_report_counts_what_each_recipe_changed_in_the_rows_that_passed(gate: Ga
             {"column": "last", "recipe": "nfkd-upper-alnum/1", "changed": 1},
             {"column": "dob", "recipe": "date-iso/1", "changed": 0},
         ],
+        "rules": [{"column": "tin", "rule": "tax-number/1", "reason": "tax-number", "rejected": 1}],
     }
     assert json.loads(json.dumps(document)) == document
+
+
+PLACE = b"id,street,state,zip,dob,order\n"
+PLACE_KEY = (KeyColumn(name="street", requester="street", holder="street", recipe="address-usps/1"),)
+PLACE_RULES = (
+    ColumnRule(rule="not-placeholder/1", columns=("street", "id")),
+    ColumnRule(rule="street/1", columns=("street",)),
+    ColumnRule(rule="state/1", columns=("state",)),
+    ColumnRule(rule="zip/1", columns=("zip",)),
+    ColumnRule(rule="zip-in-state/1", columns=("zip", "state")),
+    ColumnRule(rule="date-order/1", columns=("dob", "order"), format="%Y-%m-%d"),
+)
+
+
+def place_party(**changes: object) -> Party:
+    party = make_party(required=("street", "zip"), rules=PLACE_RULES)
+    return msgspec.structs.replace(party, **changes)
+
+
+def test_of_several_faults_of_a_value_the_first_of_the_terms_is_told(gate: Gate) -> None:
+    content = (
+        b"1,12 Main St,TX,75201,1980-01-01,2020-01-01\n"  # sound
+        b"2,Unknown 5,TX,99999,1980-01-01,2020-01-01\n"  # neither is asked about its state or its number
+        b"3,Main St,NY,75201,2020-01-01,2020-01-01\n"
+        b"4,12 Main St,ZZ,75201,,\n"  # of a state that is none nothing follows for the ZIP code
+        b"n/a,,,,1980-01-01,\n"  # what may be missing is not judged
+        b",12 Main St,,75201,1980-01-01,\n"
+    )
+    report = gate.run(PLACE + content, party=place_party(), key=PLACE_KEY).report
+    assert gate.rejects == [
+        "2,street;zip,placeholder;zip",
+        "3,street;zip;dob,street;zip-state;date-order",
+        "4,state,state",
+        "5,street;zip;id,missing;missing;placeholder",
+    ]
+    assert (report.passed, report.rejected, report.collapsed) == (1, 4, 1)
+    assert [(effect.column, effect.rule, effect.rejected) for effect in report.rules] == [
+        ("street", "required", 1),
+        ("zip", "required", 1),
+        ("street", "not-placeholder/1", 1),
+        ("id", "not-placeholder/1", 1),
+        ("street", "street/1", 1),
+        ("state", "state/1", 1),
+        ("zip", "zip/1", 1),
+        ("zip", "zip-in-state/1", 1),
+        ("dob", "date-order/1", 1),
+    ]
+
+
+def test_share_of_rejects_above_the_terms_stops_and_leaves_report_and_rejects(gate: Gate) -> None:
+    content = PLACE + b"1,12 Main St,TX,75201,,\n" * 96 + b"2,Same,TX,75201,,\n" * 4
+    assert gate.run(content, party=place_party(max_rejected_percent=4), key=PLACE_KEY).report.rejected == 4
+    reports: list[GateReport] = []
+    with pytest.raises(
+        GateError, match=r"5 of 101 rows were rejected \(5\.0 %\), and the terms allow 4 %"
+    ) as caught:
+        gate.run(
+            content + b"3,None,TX,75201,,\n",
+            party=place_party(max_rejected_percent=4),
+            key=PLACE_KEY,
+            on_report=reports.append,
+        )
+    assert "rejects.csv has the reasons" in str(caught.value.hint)
+    assert len(gate.rejects) == reports[0].rejected == 5
+    with pytest.raises(GateError, match=r"1 of 2 rows were rejected \(50\.0 %\), and the terms allow 0 %"):
+        gate.run(
+            PLACE + b"1,12 Main St,TX,75201,,\n3,None,TX,75201,,\n",
+            party=place_party(max_rejected_percent=0),
+            key=PLACE_KEY,
+        )
+
+
+def test_share_of_rejects_never_looks_smaller_than_it_is() -> None:
+    assert [
+        intake.percent(*pair) for pair in [(0, 0), (0, 5), (1, 3), (1, 1000), (1, 1001), (1, 10**9), (5, 5)]
+    ] == [
+        *("0.0", "0.0", "33.4", "0.1", "0.1", "0.1", "100.0"),
+    ]
+
+
+VALUES = st.sampled_from(
+    ["12 Main St", "Unknown", "75201", "TX", "tx", "NY", "10001", "1980-01-01", "2020-01-01", "", " "]
+)
+
+
+@given(
+    rows=st.lists(st.tuples(*[VALUES] * 6), min_size=1, max_size=60),
+    remembered=st.sampled_from([0, 2, 1 << 15]),
+    together=st.sampled_from([1, 7, 1 << 14]),
+    chunk_bytes=st.sampled_from([1, 100, 1 << 20]),
+)
+def test_outcome_does_not_depend_on_what_is_remembered_or_looked_at_together(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[str, ...]],
+    remembered: int,
+    together: int,
+    chunk_bytes: int,
+) -> None:
+    gate = Gate(tmp_path_factory.mktemp("gate"))
+    text = io.StringIO(newline="")
+    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
+    content, rejects = PLACE + text.getvalue().encode(), []
+    for number, row in enumerate(rows, start=1):
+        faults = dict(slow_place_faults(dict(zip(PLACE.decode().strip().split(","), row, strict=True))))
+        if faults:
+            rejects.append(f"{number},{';'.join(faults)},{';'.join(faults.values())}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("psi.intake.gate.REMEMBERED", remembered)
+        patch.setattr("psi.intake.gate.FAULTY_ROWS", together)
+        if len(rejects) == len(rows):
+            with pytest.raises(GateError, match="none of"):
+                gate.run(content, party=place_party(), key=PLACE_KEY, chunk_bytes=chunk_bytes)
+        else:
+            report = gate.run(content, party=place_party(), key=PLACE_KEY, chunk_bytes=chunk_bytes).report
+            assert report.rejected == len(rejects)
+            assert report.passed + report.rejected + report.collapsed == report.rows == len(rows)
+    assert gate.rejects == rejects
+
+
+def slow_place_faults(row: dict[str, str]) -> list[tuple[str, str]]:
+    """Return the faults of a row under ``PLACE_RULES``, in their order."""
+    faults: dict[str, str] = {name: "missing" for name in ("street", "zip") if not row[name].strip()}
+
+    def judge(name: str, passes: bool, reason: str, *others: str) -> None:
+        there = all(row[column].strip() for column in (name, *others))
+        if there and not passes and not faults.keys() & {name, *others}:
+            faults[name] = reason
+
+    judge("street", row["street"] != "Unknown", "placeholder")
+    judge("id", row["id"] != "Unknown", "placeholder")
+    judge("street", row["street"] == "12 Main St", "street")
+    judge("state", row["state"] in ("TX", "tx", "NY"), "state")
+    judge("zip", row["zip"] in ("75201", "10001"), "zip")
+    judge(
+        "zip", (row["zip"], row["state"].upper()) in (("75201", "TX"), ("10001", "NY")), "zip-state", "state"
+    )
+    judge("dob", (row["dob"], row["order"]) == ("1980-01-01", "2020-01-01"), "date-order", "order")
+    return sorted(faults.items(), key=lambda item: PLACE_ORDER.index(item))
+
+
+PLACE_ORDER = [
+    *(
+        ("street", "missing"),
+        ("zip", "missing"),
+        ("street", "placeholder"),
+        ("id", "placeholder"),
+        ("street", "street"),
+    ),
+    *(("state", "state"), ("zip", "zip"), ("zip", "zip-state"), ("dob", "date-order")),
+]
 
 
 def test_both_sides_get_the_same_items_from_their_own_columns_and_formats(gate: Gate, tmp_path: Path) -> None:
@@ -299,7 +452,7 @@ def test_dates_of_parquet_take_the_format_of_the_terms(gate: Gate) -> None:
 def test_date_format_of_a_rule_holds_for_dates_of_parquet_that_are_no_date_of_the_key(gate: Gate) -> None:
     born = pl.Series([datetime.date(1980, 2, 29)] * 4)
     key = (KeyColumn(name="dob", requester="dob", holder="dob", recipe="digits/1"),)
-    rules = (ColumnRule(column="dob", rule="date/1", format="%m/%d/%Y"),)
+    rules = (ColumnRule(columns=("dob",), rule="date/1", format="%m/%d/%Y"),)
     got = parquet(
         gate, FRAME.with_columns(dob=born), key=key, party=make_party(required=("dob",), rules=rules)
     )

@@ -341,7 +341,7 @@ def test_disk_that_fails_halfway_is_the_machines_fault(tmp_path: Path) -> None:
     path.write_bytes(HEADER + b"1,2,3\n")
     table = reader.CsvTable(path, ",", wanted=("a",))
     with pytest.raises(MachineError, match="input/output error"):
-        next(table._blocks(Failing()))
+        next(table._parsed(Failing(), [0]))
 
 
 def test_file_that_changes_between_two_looks_is_refused(tmp_path: Path) -> None:

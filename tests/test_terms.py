@@ -52,7 +52,8 @@ name = "Holding Agency"
 max_items = 268435456
 delimiter = "\\t"
 required = ["ssn"]
-rules = [{column = "ssn", rule = "tax-number/1"}]
+rules = [{rule = "tax-number/1", columns = ["ssn"]}]
+max_rejected_percent = 5
 @HOLDER@
 """
 
@@ -184,7 +185,11 @@ def test_an_unknown_field_is_named(make_terms: Make, path: str) -> None:
         ("requester.delimiter", "ä"),
         ("requester.required", "tin"),
         ("requester.required", []),
-        ("requester.rules", [{"column": "tin"}]),
+        ("requester.rules", [{"columns": ["tin"]}]),
+        ("requester.rules", [{"columns": [], "rule": "tax-number/1"}]),
+        ("requester.rules", [{"column": "tin", "rule": "tax-number/1"}]),
+        ("requester.max_rejected_percent", 101),
+        ("requester.max_rejected_percent", 0.5),
         ("requester.certificate", "none"),
         ("requester.fingerprint", "0" * 64),
         ("requester.fingerprint", "0" * 63),
@@ -216,9 +221,36 @@ def test_a_value_that_cannot_be_is_refused_by_the_name_of_its_field(
         ("key[0].holder", "dob", "key: holder: 'dob' is there twice"),
         ("holder.required", ["tin", "tin", "last_name", "dob"], "holder.required: 'tin' is there twice"),
         ("holder.rules[0].rule", "iban/1", "holder.rules[0].rule: no rule 'iban/1'"),
-        ("holder.rules[0].format", "%Y", "holder.rules[0].format: tax-number/1 takes no date format"),
-        ("holder.rules[1].format", None, "holder.rules[1].format: date/1 needs the format of the date"),
-        ("holder.rules[0].column", "ssn", "holder.rules[0].column: column 'ssn' is not in holder.required"),
+        ("holder.rules[0].format", "%Y", "holder.rules[0].format: tax-number/1 takes no such parameter"),
+        (
+            "holder.rules[1].format",
+            None,
+            'holder.rules[1].format: date/1 needs how the file writes days, as "%m/%d/%Y"',
+        ),
+        (
+            "holder.rules[1].format",
+            "%Y",
+            "holder.rules[1].format: date format: year, month and day must be there once each",
+        ),
+        ("holder.rules[1].latest", "2020-01-01", "holder.rules[1].latest: date/1 takes no such parameter"),
+        ("holder.rules[0].columns", ["tin", "tin"], "holder.rules[0].columns: 'tin' is there twice"),
+        (
+            "requester.rules[3].latest",
+            "1899-12-31",
+            "requester.rules[3].earliest: nothing lies between the two bounds of date-between/1",
+        ),
+        (
+            "requester.rules[4].columns",
+            ["dob"],
+            "requester.rules[4].columns: date-order/1 is about 2 columns, and 1 are named",
+        ),
+        ("requester.rules[5].values", [], "requester.rules[5].values: an empty list says nothing"),
+        ("requester.rules[5].values", [" "], "requester.rules[5].values: one of them is blank"),
+        (
+            "requester.rules[11].max_length",
+            None,
+            "requester.rules[11].max_length: length/1 needs the greatest number of characters",
+        ),
         ("holder.name", "Somebody", "holder.certificate was made for another name than holder.name"),
     ],
 )
@@ -231,8 +263,8 @@ def test_fields_that_do_not_fit_each_other_are_named(
 
 
 def test_a_rule_that_stands_twice_is_named(make_terms: Make) -> None:
-    rule = ColumnRule(column="tin", rule="tax-number/1")
-    with pytest.raises(TermsError, match=r"holder\.rules: .* is there twice"):
+    rule = ColumnRule(columns=("tin",), rule="tax-number/1")
+    with pytest.raises(TermsError, match=r"holder\.rules\[4\]: tax-number/1 is there twice for column 'tin'"):
         make_terms(rules={"holder": (rule,)})
 
 
@@ -379,9 +411,17 @@ def test_digest_is_sha_256_of_canonical_json_of_every_field(make_terms: Make) ->
                 "delimiter": "\t",
                 "fingerprint": agreement.holder.fingerprint,
                 "max_items": 268435456,
+                "max_rejected_percent": 5,
                 "name": "Holding Agency",
                 "required": ["ssn"],
-                "rules": [{"column": "ssn", "format": None, "rule": "tax-number/1"}],
+                "rules": [
+                    {
+                        **dict.fromkeys(["classes", "columns", "earliest", "format", "latest", "max_length"]),
+                        **dict.fromkeys(["min_length", "rule", "values"]),
+                        "columns": ["ssn"],
+                        "rule": "tax-number/1",
+                    }
+                ],
                 "sealing_key": agreement.holder.sealing_key,
                 "signing_key": agreement.holder.signing_key,
             },
@@ -402,6 +442,7 @@ def test_digest_is_sha_256_of_canonical_json_of_every_field(make_terms: Make) ->
                 "delimiter": ",",
                 "fingerprint": agreement.requester.fingerprint,
                 "max_items": 1000,
+                "max_rejected_percent": None,
                 "name": "Requesting Agency",
                 "required": ["tin"],
                 "rules": [],
@@ -476,14 +517,18 @@ def test_a_rule_that_only_one_side_has_is_told(make_terms: Make) -> None:
     first = make_terms()
     second = terms.parse(edited(first, "holder.rules", []))
     assert [each.sentence() for each in terms.diff(first, second)] == [
-        "holder.rules[0].column: 'tin' in the first only",
         "holder.rules[0].rule: 'tax-number/1' in the first only",
-        "holder.rules[1].column: 'dob' in the first only",
+        "holder.rules[0].columns: tin in the first only",
         "holder.rules[1].rule: 'date/1' in the first only",
+        "holder.rules[1].columns: dob in the first only",
         "holder.rules[1].format: '%Y-%m-%d' in the first only",
+        "holder.rules[2].rule: 'name/1' in the first only",
+        "holder.rules[2].columns: last_name in the first only",
+        "holder.rules[3].rule: 'no-control/1' in the first only",
+        "holder.rules[3].columns: record_id, last_name, tin, dob in the first only",
     ]
     assert next(each.sentence() for each in terms.diff(second, first)) == (
-        "holder.rules[0].column: 'tin' in the second only"
+        "holder.rules[0].rule: 'tax-number/1' in the second only"
     )
 
 
@@ -520,3 +565,36 @@ def test_terms_differ_exactly_when_their_digests_do(
 def test_bytes_that_are_no_terms_are_refused_and_nothing_else_happens(content: bytes) -> None:
     with pytest.raises(TermsError):
         terms.parse(content)
+
+
+def test_addresses_of_institutions_are_checked_before_any_file_is_read(make_terms: Make) -> None:
+    listed = ColumnRule(
+        rule="not-institution/1", columns=("street", "zip"), values=("500 Example Road, 78112",)
+    )
+    assert make_terms(rules={"requester": (listed,)}).requester.rules[-1] == listed
+    for wrong in ("500 Example Road", "500 Example Road, 7811", ", 78112", "500 Example Road, 7811\u0662"):
+        bad = ColumnRule(rule="not-institution/1", columns=("street", "zip"), values=(wrong,))
+        with pytest.raises(
+            TermsError, match=r"requester\.rules\[13\]\.values: an address is a street, a comma"
+        ):
+            make_terms(rules={"requester": (bad,)})
+
+
+def test_parameters_of_rules_survive_the_file(make_terms: Make) -> None:
+    rules = (
+        ColumnRule(
+            rule="date-between/1",
+            columns=("final_order_date",),
+            format="%Y-%m-%d",
+            earliest=datetime.date(1990, 1, 1),
+            latest=datetime.date(2025, 12, 31),
+        ),
+        ColumnRule(rule="tax-number-class/1", columns=("tin",), classes=("ssn", "itin")),
+        ColumnRule(rule="one-of/1", columns=("reason_code",), values=("FRAUD", 'RE"ENTRY')),
+        ColumnRule(rule="length/1", columns=("middle_name",), min_length=0, max_length=40),
+    )
+    made = make_terms(rules={"requester": rules}, max_rejected_percent=7)
+    again = terms.parse(terms.dumps(made).encode())
+    assert again == made
+    assert again.requester.rules[-4:] == rules
+    assert again.holder.max_rejected_percent == 7

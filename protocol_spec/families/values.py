@@ -62,6 +62,29 @@ RECIPE_CASES = (
         "characters younger than Unicode 14.0 go",
     ),
     ("nfkd-upper-alnum/1", None, "\u2014", "nothing is left: such a row is rejected"),
+    ("name-last/1", None, "Garc\u00eda-L\u00f3pez, Jr.", "a generation at the end goes"),
+    ("name-last/1", None, "Smith III Sr", "so do two"),
+    ("name-last/1", None, " Jr. ", "but not where it is the whole name"),
+    ("name-last/1", None, "Ii Sr", "one word always stays"),
+    ("name-last/1", None, "O\u2019Brien-2nd", "words end at a hyphen, and not at an apostrophe"),
+    ("name-last/1", None, "Junior Jra", "what only begins like a generation stays"),
+    ("name-last/1", None, "--", "nothing is left: such a row is rejected"),
+    ("address-usps/1", None, "12 North Main Street, Apt. 4", "words of the table get their short form"),
+    ("address-usps/1", None, "12 N MAIN ST # 4", "the short form stays"),
+    ("address-usps/1", None, "12 n. main st Suite #4", "one number sign of two"),
+    ("address-usps/1", None, "12 N.W. Saint Charles Av", "full stops go, and a saint is a street"),
+    ("address-usps/1", None, "P.O. Box 77", "a box"),
+    (
+        "address-usps/1",
+        None,
+        "1 Twentieth\tAvenue\u00a0East",
+        "any blank separates, and ordinals are numbers",
+    ),
+    ("address-usps/1", None, "5 O'Brien's L\u00e4ne", "without its accent it is a word of the table"),
+    ("address-usps/1", None, "1/2 Str North North", "next to each other, each word for itself"),
+    ("address-usps/1", None, "Streets", "a word that only begins like one of the table stays"),
+    ("address-usps/1", None, "##", "a number sign alone is not nothing"),
+    ("address-usps/1", None, ",", "nothing is left: such a row is rejected"),
     ("date-iso/1", "%m/%d/%Y", "01/31/1990", "month first"),
     ("date-iso/1", "%d.%m.%Y", "31.01.1990", "day first"),
     ("date-iso/1", "%Y%m%d", "19900131", "no separators"),
@@ -80,7 +103,12 @@ RECIPE_CASES = (
     ("date-iso/1", "%Y-%m-%d", "\uff11990-01-31", "digits other than 0 to 9"),
     ("date-iso/1", "%b %-d, %Y", "\u017fep 1, 1990", "a long s is no s here"),
 )
-RECIPES = {"digits/1": items.digits, "nfkd-upper-alnum/1": items.nfkd_upper_alnum}
+RECIPES = {
+    "digits/1": items.digits,
+    "nfkd-upper-alnum/1": items.nfkd_upper_alnum,
+    "name-last/1": items.name_last,
+    "address-usps/1": items.address_usps,
+}
 BAD_DATE_FORMATS = (
     "",
     "%Y-%m",
@@ -108,6 +136,14 @@ PAIRS_OF_SIZES = (
     (0, 0), (0, 5), (1, 1), (1, 2), (2, 1), (3, 4), (16, 16), (16, 17), (255, 257), (256, 256), (2**20, 2**20),
     (2**20, 2**20 + 1), (1_280_000, 1_280_000), (7_600_000, 1_280_000), (160_000_000, 1_280_000), (2**28, 2**28),
 )  # fmt: skip
+
+
+def rule(name: str, *columns: str, **parameters: Any) -> dict[str, Any]:
+    """Return a rule of terms with all its fields."""
+    names = ("format", "earliest", "latest", "min_length", "max_length", "classes", "values")
+    return {"rule": name, "columns": list(columns), **dict.fromkeys(names), **parameters}
+
+
 TERMS = {
     "schema": "psi/terms/1",
     "purpose": 'A test: \u201cquotes\u201d, "quotes", a back\\slash,\nand a second line.',
@@ -127,9 +163,13 @@ TERMS = {
         "delimiter": ",",
         "required": ["tin", "last_name", "dob"],
         "rules": [
-            {"column": "tin", "rule": "tax-number/1", "format": None},
-            {"column": "dob", "rule": "date/1", "format": "%m/%d/%Y"},
+            rule("tax-number/1", "tin"),
+            rule("date-between/1", "dob", format="%m/%d/%Y", earliest="1900-01-01", latest="2025-12-31"),
+            rule("length/1", "last_name", "dob", min_length=1, max_length=200),
+            rule("tax-number-class/1", "tin", classes=["ssn", "itin"]),
+            rule("not-placeholder/1", "last_name", values=["N\u00e9ant"]),
         ],
+        "max_rejected_percent": 5,
     },
     "holder": {
         "name": "Holder",
@@ -141,6 +181,7 @@ TERMS = {
         "delimiter": "|",
         "required": ["TIN", "BIRTH"],
         "rules": [],
+        "max_rejected_percent": None,
     },
     "key": [
         {

@@ -8,7 +8,7 @@ from datetime import date
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from . import blake3, unicode14
+from . import blake3, postal, unicode14
 from .errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ DATE_DIRECTIVES = {
     "%-d": "(?P<day>[1-9]|[12][0-9]|3[01])",
     "%b": "(?P<name>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)",
 }
+GENERATIONS = ("JR", "SR", "II", "III", "IV", "V", "2ND", "3RD", "4TH")
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
@@ -30,12 +31,38 @@ def digits(value: str) -> str:
     return "".join(character for character in value if character in "0123456789")
 
 
+def _known(value: str) -> str:
+    """Drop the characters that Unicode 14.0 has not assigned."""
+    return "".join(character for character in value if unicode14.assigned(character))
+
+
 def nfkd_upper_alnum(value: str) -> str:
     """Apply the recipe ``nfkd-upper-alnum/1``."""
-    known = "".join(character for character in value if unicode14.assigned(character))
-    upper = unicode14.upper(unicodedata.normalize("NFKD", known))
+    upper = unicode14.upper(unicodedata.normalize("NFKD", _known(value)))
     apart = unicodedata.normalize("NFKD", upper)
     return "".join(character for character in apart if unicode14.letter_or_number(character))
+
+
+def words(value: str, *, also: str = "") -> list[str]:
+    """Split a text into its words: folded, without marks, points and apostrophes; of other characters ``also`` stay."""
+    apart = unicodedata.normalize("NFKD", unicode14.upper(unicodedata.normalize("NFKD", _known(value))))
+    kept = [c for c in apart if c not in ".'\u2019" and not unicodedata.category(c).startswith("M")]
+    return "".join(c if unicode14.letter_or_number(c) or c in also else " " for c in kept).split(" ")
+
+
+def name_last(value: str) -> str:
+    """Apply the recipe ``name-last/1``."""
+    parts = [word for word in words(value) if word]
+    while len(parts) > 1 and parts[-1] in GENERATIONS:
+        parts.pop()
+    return nfkd_upper_alnum(" ".join(parts))
+
+
+def address_usps(value: str) -> str:
+    """Apply the recipe ``address-usps/1``."""
+    parts = [word for word in words(value.replace("#", " # "), also="#") if word]
+    short = [postal.SHORT_FORMS.get(word, word) for word in parts]
+    return " ".join(word for at, word in enumerate(short) if word != "#" or short[at - 1 : at] != ["#"])
 
 
 def date_iso(value: str, date_format: str) -> str:

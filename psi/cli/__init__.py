@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "scenario": ("psi.cli.scenario:command", "write a synthetic case: two files, terms, the truth"),
     "id": ("psi.cli.id:command", "make or show the identity of this organisation"),
     "terms": ("psi.cli.terms:command", "make, check or compare the terms both organisations agree on"),
+    "check": ("psi.cli.check:command", "run a file through the intake gate: what is rejected, and why"),
     "plan": ("psi.cli.plan:command", "say what a run will take: time, memory, bytes of both sides"),
     "serve": ("psi.cli.serve:command", "run the holder's side: wait for the requester, one run, exit"),
     "join": ("psi.cli.join:command", "run the requester's side: connect to the holder, one run, exit"),

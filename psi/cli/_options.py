@@ -14,6 +14,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from psi.terms import Side, Terms
+
 R = TypeVar("R")
 
 
@@ -70,6 +72,12 @@ terms_option = click.option(
     help="The terms both organisations agreed on.",
 )
 
+side_option = click.option(
+    "--side",
+    type=click.Choice(["requester", "holder"]),
+    help="Whose file it is (default: the side of this organisation's identity).",
+)
+
 threads_option = click.option(
     "--threads",
     type=click.IntRange(min=1),
@@ -116,3 +124,18 @@ def outcome_options(function: Callable[..., R]) -> Callable[..., R]:
 
 def _number(name: str, default: int, text: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
     return click.option(name, type=int, default=default, show_default=True, metavar="N", help=text)
+
+
+def own_side(agreement: Terms, folder: Path | None) -> Side:
+    """Return which side of the terms this organisation is."""
+    import psi.identity
+    from psi import terms
+    from psi.errors import TermsError
+
+    own = psi.identity.load(folder or psi.identity.default_folder())
+    side = terms.side_of(agreement, own.fingerprint)
+    if side is None:
+        raise TermsError(
+            "this identity is neither side of the terms", hint="say whose file it is with --side"
+        )
+    return side

@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from psi.cli._options import Screen, identity_option, screen_options, terms_option, threads_option
+from psi.cli._options import (
+    Screen,
+    identity_option,
+    own_side,
+    screen_options,
+    side_option,
+    terms_option,
+    threads_option,
+)
 from psi.cli._words import count, megabytes, seconds
 
 if TYPE_CHECKING:
     from psi.run import Plan
-    from psi.terms import Side, Terms
+    from psi.terms import Side
 
 
 @click.command("plan", epilog="Example:  psi plan requests.csv --terms terms.toml --peer-rows 7600000")
@@ -26,11 +34,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Rows of the other side's file.",
 )
-@click.option(
-    "--side",
-    type=click.Choice(["requester", "holder"]),
-    help="Whose file it is (default: the side of this organisation's identity).",
-)
+@side_option
 @identity_option
 @click.option(
     "--link",
@@ -66,27 +70,12 @@ def command(
     made = plan(
         file,
         agreement,
-        side=side or _side(agreement, identity),
+        side=side or own_side(agreement, identity),
         peer_rows=peer_rows,
         threads=threads or cores,
         link_mbit_s=link_mbit_s,
     )
     screen.result(made.document(), _text(made))
-
-
-def _side(agreement: Terms, folder: Path | None) -> Side:
-    """Return which side of the terms this organisation is."""
-    import psi.identity
-    from psi import terms
-    from psi.errors import TermsError
-
-    own = psi.identity.load(folder or psi.identity.default_folder())
-    side = terms.side_of(agreement, own.fingerprint)
-    if side is None:
-        raise TermsError(
-            "this identity is neither side of the terms", hint="say whose file it is with --side"
-        )
-    return side
 
 
 def _text(made: Plan) -> str:

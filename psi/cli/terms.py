@@ -62,7 +62,8 @@ def command() -> None:
     multiple=True,
     metavar="NAME=REQUESTER_COLUMN:HOLDER_COLUMN:RECIPE[:FORMAT[:FORMAT]]",
     help="A column of the key; several times for several. Default: tax number, last name and date of birth. "
-    "Recipes: digits/1, nfkd-upper-alnum/1, and date-iso/1 with each side's format (%Y-%m-%d).",
+    "Recipes: digits/1, nfkd-upper-alnum/1, name-last/1, address-usps/1, and date-iso/1 with each side's "
+    "format (%Y-%m-%d).",
 )
 @click.option(
     "--require",
@@ -75,8 +76,17 @@ def command() -> None:
     "--rule",
     "rules",
     multiple=True,
-    metavar="PARTY:COLUMN:RULE[:FORMAT]",
-    help="A rule that the raw values of a column must pass: tax-number/1, or date/1 with a format.",
+    metavar="PARTY:COLUMN[,COLUMN]:RULE[:FORMAT]",
+    help="A rule that raw values must pass (`psi check --explain all`); other parameters are written into the file.",
+)
+@click.option(
+    "--max-rejected",
+    "max_rejected_percent",
+    type=click.IntRange(0, 100),
+    default=10,
+    show_default=True,
+    metavar="PERCENT",
+    help="A run does not take place when more of a file's rows are rejected.",
 )
 @click.option("--out", type=_FILE, metavar="FILE", help="Write to a new file (default: standard output).")
 @screen_options
@@ -95,6 +105,7 @@ def new(
     keys: tuple[str, ...],
     required: tuple[str, ...],
     rules: tuple[str, ...],
+    max_rejected_percent: int,
     out: Path | None,
     screen: Screen,
 ) -> None:
@@ -119,6 +130,7 @@ def new(
         key=tuple(_key_column(text) for text in keys),
         required=_by_side([_required(text) for text in required]),
         rules=_by_side([_rule(text) for text in rules]),
+        max_rejected_percent=max_rejected_percent,
     )
     text = dumps(made)
     if out is not None:
@@ -231,15 +243,16 @@ def _required(text: str) -> tuple[Side, str]:
 
 
 def _rule(text: str) -> tuple[Side, ColumnRule]:
-    """Read ``PARTY:COLUMN:RULE[:FORMAT]``."""
+    """Read ``PARTY:COLUMN[,COLUMN]:RULE[:FORMAT]``."""
     from psi.terms import ColumnRule
 
-    shape = "PARTY:COLUMN:RULE[:FORMAT]"
+    shape = "PARTY:COLUMN[,COLUMN]:RULE[:FORMAT]"
     party, *parts = text.split(":")
     side = _side(party, text, shape, "--rule")
     if not 2 <= len(parts) <= 3:
         raise click.BadParameter(f"{text!r} is not {shape}", param_hint="--rule")
-    return side, ColumnRule(column=parts[0], rule=parts[1], format=parts[2] if len(parts) == 3 else None)
+    columns, rule, date_format = (*parts, None)[:3]
+    return side, ColumnRule(columns=tuple(str(columns).split(",")), rule=str(rule), format=date_format)
 
 
 def _side(party: str, text: str, shape: str, option: str) -> Side:

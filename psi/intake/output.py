@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,3 +42,9 @@ def whole_file(path: Path, *, mode: int = OWNER_ONLY) -> Iterator[BinaryIO]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, document: object) -> None:
+    """Write a JSON document, whole or not at all; raises `MachineError` when the disk refuses."""
+    with whole_file(path) as stream:
+        stream.write(json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n")

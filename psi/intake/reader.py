@@ -21,7 +21,7 @@ from psi.errors import GateError, MachineError, PsiError, UsageError
 from psi.intake import framing
 from psi.intake.output import reason
 
-CHUNK_BYTES = 4 << 20  # larger blocks leave the cache, smaller ones cost more calls
+CHUNK_BYTES = 8 << 20  # smaller blocks cost more calls, larger ones memory
 MAX_HEADER_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
@@ -157,18 +157,16 @@ class CsvTable:
         self.offsets: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
     def batches(self, formats: Mapping[str, str | None]) -> Iterator[Batch]:
-        """Yield all rows in order; the next block is framed while the caller works on the last one."""
+        """Yield all rows in order; the next block is framed and parsed while the caller works on the last one."""
         places = sorted(self.names.index(name) for name in formats)
-        with open_file(self.path) as stream, ThreadPoolExecutor(1, thread_name_prefix="framing") as thread:
+        with open_file(self.path) as stream, ThreadPoolExecutor(1, thread_name_prefix="reader") as thread:
             if Identity.of(stream) != self.identity:
                 raise changed(self.path)
-            blocks = self._blocks(stream)
-            coming = thread.submit(next, blocks, None)
-            row = 1
-            while (block := coming.result()) is not None:
-                coming = thread.submit(next, blocks, None)
-                yield Batch(self._parse(block.text, block.rows, row, places), block.done_bytes)
-                row += block.rows
+            coming = self._parsed(stream, places)
+            batch = thread.submit(next, coming, None)
+            while (ready := batch.result()) is not None:
+                batch = thread.submit(next, coming, None)
+                yield ready
 
     def _split(self, delimiter: str) -> tuple[str, ...]:
         """Return the fields of the header; raises `GateError` when it is no CSV record."""
@@ -197,8 +195,8 @@ class CsvTable:
                     return f"its columns are separated by {words}, and the terms say {ours}"
         return None
 
-    def _blocks(self, stream: BinaryIO) -> Iterator[_Block]:
-        """Yield whole records, block after block; runs on the thread of its own."""
+    def _parsed(self, stream: BinaryIO, places: list[int]) -> Iterator[Batch]:
+        """Yield the columns at ``places`` of whole records, block after block; runs on the thread of its own."""
         layout = framing.Layout(self.path.name, ord(self.delimiter), len(self.names))
         start = len(self.mark) + len(self.header)
         offsets = [np.array([start], dtype=np.int64)]
@@ -220,8 +218,9 @@ class CsvTable:
                 rest = text[end:]
                 if end:
                     offsets.append(ends + start)
+                    frame = self._parse(memoryview(text)[:end], len(ends), rows + 1, places)
                     start, rows = start + end, rows + len(ends)
-                    yield _Block(memoryview(text)[:end], len(ends), start)
+                    yield Batch(frame, start)
         except OSError as error:
             raise unreadable(self.path, error) from error
         if not rows:
@@ -250,13 +249,6 @@ class CsvTable:
                 f"{self.path.name}: the table library differs on rows {first_row} to {first_row + rows - 1}"
             )
         return frame.rename({str(place): self.names[place] for place in places})
-
-
-@dataclass(frozen=True)
-class _Block:
-    text: memoryview = field(repr=False)
-    rows: int
-    done_bytes: int
 
 
 def changed(path: Path) -> GateError:

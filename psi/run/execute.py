@@ -25,7 +25,7 @@ import psi.identity
 from psi import intake, terms, transport
 from psi.errors import LimitError, PsiError, TermsError
 from psi.intake.reader import open_file
-from psi.run.folder import GATE, MATCHED, RECEIPT, REJECTS, RunFolder, utc_now, write_json
+from psi.run.folder import GATE, MATCHED, RECEIPT, REJECTS, RunFolder, utc_now
 from psi.run.machine import peak_rss_bytes
 from psi.run.receipt import Receipt
 from psi.session import SEED_BYTES, Role, Session, backend
@@ -163,8 +163,8 @@ class _Run:
             rejects=self.folder / REJECTS,
             threads=self._threads,
             progress=lambda done, total: self._progress("gate", 100 * done // max(total, 1)),
+            on_report=lambda report: intake.write_json(self.folder / GATE, report.document()),
         )
-        write_json(self.folder / GATE, taken.report.document())
         own, _ = self._parties
         if len(taken.items) > own.max_items:
             raise LimitError(
@@ -252,7 +252,7 @@ class _Run:
             peak_rss_bytes=peak_rss_bytes(),
             backend=backend(),
         )
-        write_json(self.folder / RECEIPT, receipt.document())
+        intake.write_json(self.folder / RECEIPT, receipt.document())
         return receipt
 
     @property

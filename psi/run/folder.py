@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 from psi.errors import MachineError, UsageError
-from psi.intake.output import OWNER_ONLY, reason, whole_file
+from psi.intake.output import OWNER_ONLY, reason
 
 GATE = "gate.json"
 REJECTS = "rejects.csv"
@@ -34,12 +34,6 @@ def utc_now() -> str:
 def default_name(side: str) -> str:
     """Return the name of the run folder of a side when none was chosen."""
     return f"psi-run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{side}"
-
-
-def write_json(path: Path, document: object) -> None:
-    """Write a JSON document, whole or not at all; raises ``MachineError`` when the disk refuses."""
-    with whole_file(path) as stream:
-        stream.write(json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n")
 
 
 class EventLog:

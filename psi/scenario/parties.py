@@ -55,6 +55,7 @@ def agree(
         first=first,
         max_requests=requests,
         max_records=records,
+        max_rejected_percent=terms.DEFAULT_MAX_REJECTED_PERCENT,
     )
     path = folder / TERMS
     with whole_file(path) as stream:

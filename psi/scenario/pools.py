@@ -22,6 +22,7 @@ from faker.providers.address.en_US import Provider as Addresses
 from faker.providers.person.en_US import Provider as People
 from numpy.typing import NDArray
 
+from psi.recipes import is_zip_of
 from psi.scenario.draws import Draws, weighted_table
 
 DOUBLE_NAMES = 2_000  # "Garcia Lopez": as many of them as rows of the pool
@@ -161,7 +162,7 @@ class Places:
 
 @cache
 def places() -> Places:
-    """Return made-up towns in the fifty states and DC; every ZIP lies in the range of its state."""
+    """Return made-up towns in the fifty states and DC; every ZIP belongs to its state."""
     draws, index = Draws(0), np.arange(PLACES, dtype=np.uint64)
     states = [state for state in Addresses.states_abbr if state in Addresses.states_postcode]
     names = list(People.last_names)
@@ -172,8 +173,9 @@ def places() -> Places:
     share = draws.words("zip", index) >> np.uint64(32)
     zips = []
     for abbreviation, part in zip(state, share, strict=True):
-        low, high = Addresses.states_postcode[abbreviation]
-        zips.append(f"{low + (int(part) * (high - low + 1) >> 32):05}")
+        low, high = Addresses.states_postcode[abbreviation]  # it has holes, in which other states lie
+        codes = range(low + (int(part) * (high - low + 1) >> 32), low - 1, -1)
+        zips.append(next(code for number in codes if is_zip_of(code := f"{number:05}", abbreviation)))
     return Places(texts(city), texts(state), texts(zips))
 
 

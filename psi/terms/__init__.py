@@ -6,7 +6,7 @@ place under one text or not at all. (A signature file ``terms.sig`` beside it is
 """
 
 from psi.terms.difference import Difference, diff
-from psi.terms.draft import DEFAULT_MAX_ITEMS, draft
+from psi.terms.draft import DEFAULT_MAX_ITEMS, DEFAULT_MAX_REJECTED_PERCENT, draft
 from psi.terms.model import (
     SCHEMA,
     SIDES,
@@ -28,6 +28,7 @@ from psi.terms.text import dumps, who_learns_what
 
 __all__ = [
     "DEFAULT_MAX_ITEMS",
+    "DEFAULT_MAX_REJECTED_PERCENT",
     "SCHEMA",
     "SIDES",
     "ColumnRule",

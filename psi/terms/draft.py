@@ -46,10 +46,33 @@ DEFAULT_REQUIRED: dict[Side, tuple[str, ...]] = {
     ),
     "holder": ("record_id", "last_name", "tin", "dob"),
 }
-DEFAULT_RULES = (
-    ColumnRule(column="tin", rule="tax-number/1"),
-    ColumnRule(column="dob", rule="date/1", format=ISO_DATE),
-)
+_REASONED = ("case_number", "statute", "taxable_periods", "officer_id", "reason_code")
+DEFAULT_RULES: dict[Side, tuple[ColumnRule, ...]] = {
+    "requester": (
+        ColumnRule(rule="tax-number/1", columns=("tin",)),
+        ColumnRule(rule="name/1", columns=("first_name", "last_name")),
+        ColumnRule(rule="date/1", columns=("dob", "final_order_date"), format=ISO_DATE),
+        ColumnRule(
+            rule="date-between/1", columns=("dob",), format=ISO_DATE, earliest=datetime.date(1900, 1, 1)
+        ),
+        ColumnRule(rule="date-order/1", columns=("dob", "final_order_date"), format=ISO_DATE),
+        ColumnRule(rule="not-placeholder/1", columns=("street", "city", *_REASONED)),
+        ColumnRule(rule="street/1", columns=("street",)),
+        ColumnRule(rule="city/1", columns=("city",)),
+        ColumnRule(rule="state/1", columns=("state",)),
+        ColumnRule(rule="zip/1", columns=("zip",)),
+        ColumnRule(rule="zip-in-state/1", columns=("zip", "state")),
+        ColumnRule(rule="length/1", columns=DEFAULT_REQUIRED["requester"], max_length=200),
+        ColumnRule(rule="no-control/1", columns=DEFAULT_REQUIRED["requester"]),
+    ),
+    "holder": (
+        ColumnRule(rule="tax-number/1", columns=("tin",)),
+        ColumnRule(rule="date/1", columns=("dob",), format=ISO_DATE),
+        ColumnRule(rule="name/1", columns=("last_name",)),
+        ColumnRule(rule="no-control/1", columns=DEFAULT_REQUIRED["holder"]),
+    ),
+}
+DEFAULT_MAX_REJECTED_PERCENT = 10  # of new terms on the command line, and of the synthetic case
 DEFAULT_MAX_ITEMS = 1_280_000
 
 
@@ -68,6 +91,7 @@ def draft(
     key: tuple[KeyColumn, ...] = (),
     required: dict[Side, tuple[str, ...]] | None = None,
     rules: dict[Side, tuple[ColumnRule, ...]] | None = None,
+    max_rejected_percent: int | None = None,
 ) -> Terms:
     """
     Return terms between two organisations; ``psi terms new`` and the synthetic case call it.
@@ -75,6 +99,7 @@ def draft(
     Without ``learns`` both learn where the suite can do that, the holder first unless ``first`` says otherwise, and
     else the requester does. Without ``key`` the columns, required ones and rules are those of the synthetic case. With
     it, ``required`` and ``rules`` name what is wanted besides, and the columns of the key are required in any case.
+    ``max_rejected_percent`` holds for both.
     Raises ``TermsError`` that names the field.
     """
     name = suite.value if isinstance(suite, Suite) else suite
@@ -94,7 +119,8 @@ def draft(
             **dataclasses.asdict(cards[side]),
             "max_items": limits[side],
             "required": tuple(dict.fromkeys(columns)),
-            "rules": (*(() if key else DEFAULT_RULES), *(rules or {}).get(side, ())),
+            "rules": (*(() if key else DEFAULT_RULES[side]), *(rules or {}).get(side, ())),
+            "max_rejected_percent": max_rejected_percent,
         }
     return from_values(
         msgspec.to_builtins(

@@ -14,7 +14,7 @@ import rfc8785
 
 from psi.errors import MachineError, TermsError, UsageError
 from psi.identity import Card, check_card
-from psi.recipes import RECIPES, RULES, Recipe, Rule, check_format
+from psi.recipes import PARAMETERS, RECIPES, RULES, Recipe, check_format
 from psi.wire import MAX_ITEMS, Suite
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ SIDES: tuple[Side, ...] = get_args(Side)
 Learns = Literal["requester", "holder", "both"]
 DEADLINE_S = 10  # vole.md, "Deadline"
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)]
+_Length = Annotated[int, msgspec.Meta(ge=0, le=1 << 26)]
 _Column = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
 
@@ -52,18 +53,36 @@ class KeyColumn(_Strict, frozen=True, kw_only=True):
 
 
 class ColumnRule(_Strict, frozen=True, kw_only=True):
-    """Name a rule that the raw values of a column must pass, or their row is rejected."""
+    """
+    Name a rule that raw values must pass, or their row is rejected.
 
-    column: _Column
+    A rule about one value holds for each of ``columns`` by itself; one about several values of a row wants them in its
+    order. The other fields are its parameters (`psi.recipes.PARAMETERS`), of which each rule takes some.
+    """
+
     rule: str
+    columns: Annotated[tuple[_Column, ...], msgspec.Meta(min_length=1, max_length=256)]
     format: str | None = None
+    earliest: datetime.date | None = None
+    latest: datetime.date | None = None
+    min_length: _Length | None = None
+    max_length: _Length | None = None
+    classes: Annotated[tuple[str, ...], msgspec.Meta(max_length=16)] | None = None
+    values: Annotated[tuple[_Text, ...], msgspec.Meta(max_length=10_000)] | None = None
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """Return the parameters that are there."""
+        values = {name: getattr(self, name) for name in PARAMETERS}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class Party(_Strict, frozen=True, kw_only=True):
     """
     Describe one organisation: who it is (the fields of its card), what its file is like, how much it may bring.
 
-    A row needs a value in every ``required`` column and must pass every rule; ``max_items`` counts distinct keys.
+    A row needs a value in every ``required`` column and must pass every rule. No run takes place when more than
+    ``max_rejected_percent`` of the rows are rejected, if that is there. ``max_items`` counts distinct keys.
     """
 
     name: str
@@ -75,6 +94,7 @@ class Party(_Strict, frozen=True, kw_only=True):
     delimiter: Annotated[str, msgspec.Meta(min_length=1, max_length=1)] = ","
     required: tuple[_Column, ...]
     rules: tuple[ColumnRule, ...] = ()
+    max_rejected_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
 
 
 class Terms(_Strict, frozen=True, kw_only=True):
@@ -222,15 +242,37 @@ def _consistent(terms: Terms) -> Terms:
 def _check_file(party: Party, side: Side) -> None:
     """Check what the terms say of one organisation's file."""
     _distinct(party.required, f"{side}.required")
-    _distinct([(rule.column, rule.rule) for rule in party.rules], f"{side}.rules")
     if party.delimiter in '"\r\n\0' or not party.delimiter.isascii() or party.delimiter.isalnum():
         raise TermsError(f"{side}.delimiter is not a character that can separate columns")
+    seen: set[tuple[str, ...]] = set()
     for number, rule in enumerate(party.rules):
         where = f"{side}.rules[{number}]"
-        if rule.rule not in RULES:
-            raise TermsError(f"{where}.rule: no rule {rule.rule!r}", hint=f"there are {', '.join(RULES)}")
-        _check_format(RULES[rule.rule], rule.format, f"{where}.format")
-        _check_required(party, rule.column, side, f"{where}.column")
+        _check_rule(rule, where)
+        alone = len(RULES[rule.rule].columns) == 1
+        for columns in [(column,) for column in rule.columns] if alone else [rule.columns]:
+            if (rule.rule, *columns) in seen:
+                raise TermsError(f"{where}: {rule.rule} is there twice for column {columns[0]!r}")
+            seen.add((rule.rule, *columns))
+
+
+def _check_rule(rule: ColumnRule, where: str) -> None:
+    """Check that a rule is known, and that its columns and parameters are those it wants."""
+    known = RULES.get(rule.rule)
+    if known is None:
+        raise TermsError(
+            f"{where}.rule: no rule {rule.rule!r}",
+            hint=f"there are {', '.join(RULES)}; `psi check --explain RULE`",
+        )
+    if len(known.columns) > 1 and len(rule.columns) != len(known.columns):
+        raise TermsError(
+            f"{where}.columns: {rule.rule} is about {len(known.columns)} columns, and {len(rule.columns)} are named",
+            hint=f"in this order: {', '.join(known.columns)}",
+        )
+    _distinct(rule.columns, f"{where}.columns")
+    try:
+        known.check(rule.parameters)
+    except UsageError as error:
+        raise TermsError(f"{where}.{error.message}", hint=error.hint) from None
 
 
 def _check_key(terms: Terms) -> None:
@@ -249,7 +291,7 @@ def _check_key(terms: Terms) -> None:
             _check_required(getattr(terms, side), getattr(column, side), side, f"{where}.{side}")
 
 
-def _check_format(operation: Recipe | Rule, date_format: str | None, where: str) -> None:
+def _check_format(operation: Recipe, date_format: str | None, where: str) -> None:
     try:
         check_format(operation, date_format)
     except UsageError as error:

@@ -109,6 +109,9 @@ def _party(party: Party, side: Side) -> Table:
     table["rules"] = rules.multiline(bool(party.rules))
     for name in dict.fromkeys(rule.rule for rule in party.rules):
         _comment(table, f"  {name}: {RULES[name].sentence}")
+    if party.max_rejected_percent is not None:
+        _comment(table, "No comparison takes place when more than so many percent of the rows are rejected.")
+        table["max_rejected_percent"] = party.max_rejected_percent
     _comment(table, f"How the {side} is recognised; taken from its card.")
     table["signing_key"] = party.signing_key
     table["sealing_key"] = party.sealing_key
@@ -118,9 +121,14 @@ def _party(party: Party, side: Side) -> Table:
     return table
 
 
-def _there(row: KeyColumn | ColumnRule) -> dict[str, str]:
+def _there(row: KeyColumn | ColumnRule) -> dict[str, object]:
     """Return the fields of a row that are there."""
-    return {name: value for name, value in msgspec.structs.asdict(row).items() if value is not None}
+    fields = msgspec.structs.asdict(row).items()
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in fields
+        if value is not None
+    }
 
 
 def _columns(names: tuple[str, ...]) -> Item:
