@@ -8,10 +8,13 @@ use crate::backend::memory::zeroed;
 const BLOCK: usize = 1 << 15;
 /// The logarithm of the number of values that a bucket gets of a long uniform list: eight kilobytes of them at most.
 const BUCKET_LOG: u32 = 9;
-/// More buckets than this would be more than a block has cache lines for.
-const MAX_BUCKET_BITS: u32 = 14;
-/// Bits by which a bucket is distributed once more.
-const INNER_BITS: u32 = 8;
+/// With more buckets than this the share that a block has of one would be too short to be read at the speed of memory;
+/// the buckets of a longer list are larger.
+const MAX_BUCKET_BITS: u32 = 11;
+/// The logarithm of the number of values that stay together when a bucket is distributed once more.
+const RUN_LOG: u32 = 1;
+/// Bits by which a bucket is distributed once more, at most.
+const MAX_INNER_BITS: u32 = 14;
 
 /// What is sorted here: an unsigned integer, whose leading bits are uniform for the time that is promised.
 pub trait Word: Copy + Default + Ord + Send + Sync {
@@ -97,7 +100,8 @@ fn sort_bucket<W: Word>(values: &mut [W], skipped: u32, scratch: &mut Vec<W>) {
         return;
     }
     scratch.resize(values.len(), W::default());
-    let starts = distribute(values, scratch, INNER_BITS, skipped);
+    let inner_bits = (values.len().ilog2() - RUN_LOG).min(MAX_INNER_BITS);
+    let starts = distribute(values, scratch, inner_bits, skipped);
     values.copy_from_slice(scratch);
     // Insertion is quadratic in a run of values that the digit does not tell apart: short ones only.
     let longest = starts.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
