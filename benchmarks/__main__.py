@@ -34,13 +34,29 @@ def main() -> None:
 @repeat_option
 @click.option("--threads", default=0, metavar="T", help="Of each party (default: all cores).")
 @click.option("--both", is_flag=True, help="The receiver reports, and both learn.")
+@click.option(
+    "--generated", is_flag=True, help="Items are made as digests, without text: for very long lists."
+)
 @as_json_option
 def suite_command(
-    name: str, n_receiver: int, n_sender: int, repeat: int, threads: int, both: bool, as_json: bool
+    name: str,
+    n_receiver: int,
+    n_sender: int,
+    repeat: int,
+    threads: int,
+    both: bool,
+    generated: bool,
+    as_json: bool,
 ) -> None:
     """Two processes over mutual TLS on loopback, from keys in memory to the rows of the overlap."""
     measured = suite.measure(
-        Suite(name), n_receiver=n_receiver, n_sender=n_sender, repeat=repeat, threads=threads, both=both
+        Suite(name),
+        n_receiver=n_receiver,
+        n_sender=n_sender,
+        repeat=repeat,
+        threads=threads,
+        both=both,
+        generated=generated,
     )
     show(measured, suite.table, as_json)
 

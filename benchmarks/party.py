@@ -45,8 +45,13 @@ def main() -> None:
     role = Role(given["role"])
     own, peer = (identity.load(Path(given["folder"]) / name) for name in (given["role"], given["peer"]))
     n_receiver, n_sender = given["n_receiver"], given["n_sender"]
-    # Arrow memory: what stands in it before the clock starts are the raw keys and nothing derived from them.
-    table = workload.keys(workload.numbers(role.value, n_receiver, n_sender))
+    generated = given["generated"]
+    # Arrow memory: what stands in it before the clock starts are the raw keys and nothing derived from them. A list
+    # that is too long for text is one of digests.
+    people = workload.numbers(role.value, *((0, 0) if generated else (n_receiver, n_sender)))
+    table = workload.keys(people)
+    digests = workload.digests(role.value, n_receiver, n_sender) if generated else None
+    del people
     forget_peak()
     if role is Role.SENDER:
         with transport.Listener(
@@ -60,31 +65,37 @@ def main() -> None:
         )
     began_s, began_cpu_s = time.monotonic(), cpu_s()
     threads = given["threads"] or len(os.sched_getaffinity(0))
-    collector = Collector(threads=threads)
-    collector.add(table, np.arange(len(table), dtype=np.uint32))
-    items = collector.finish()
+    items = None
+    if digests is None:
+        collector = Collector(threads=threads)
+        collector.add(table, np.arange(len(table), dtype=np.uint32))
+        items = collector.finish()
+        digests = items.digests
+    count = len(digests)
     done = Session(
         role,
-        items.digests,
+        digests,
         suite=Suite(given["suite"]),
         initiator=role is Role.RECEIVER,
         terms_digest=bytes(32),
         certificate=bytes.fromhex(own.fingerprint),
         peer_certificate=bytes.fromhex(peer.fingerprint),
-        max_items=len(items),
+        max_items=count,
         peer_max_items=n_sender if role is Role.RECEIVER else n_receiver,
         seed=secrets.token_bytes(SEED_BYTES),
         nonce=secrets.token_bytes(NONCE_BYTES),
         threads=threads,
         report=given["both"],
     )
+    del digests  # the session lets go of them when the role has them
     transport.drive(done, channel, idle_timeout_s=600)
     output = done.output()
-    rows = None if output.matched is None else items.rows_of(output.matched)
+    rows = output.matched if items is None or output.matched is None else items.rows_of(output.matched)
     ended_s, ended_cpu_s = time.monotonic(), cpu_s()
     correct = True
     if rows is not None:
-        correct = np.array_equal(rows, workload.expected(n_receiver, n_sender, role.value))
+        known = workload.expected_generated if generated else workload.expected
+        correct = np.array_equal(rows, known(n_receiver, n_sender, role.value))
     elif output.overlap is not None:
         correct = output.overlap == workload.overlap_of(n_receiver, n_sender)
     measured = {

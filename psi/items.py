@@ -67,8 +67,11 @@ class Collector:
 
     def finish(self) -> Items:
         """Collapse equal digests and return the items; the collector is empty then."""
-        digests = np.concatenate([np.empty((0, DIGEST_BYTES), dtype=np.uint8), *self._digests])
-        rows = np.concatenate([np.empty(0, dtype=np.uint32), *self._rows])
+        if len(self._digests) == 1:  # nothing to copy
+            digests, rows = self._digests[0], self._rows[0]
+        else:
+            digests = np.concatenate([np.empty((0, DIGEST_BYTES), dtype=np.uint8), *self._digests])
+            rows = np.concatenate([np.empty(0, dtype=np.uint32), *self._rows])
         self._digests.clear()
         self._rows.clear()
         first, item_of_row = _core.distinct(digests, threads=self._threads)

@@ -116,24 +116,13 @@ impl Scratch {
         digests: &mut [[u8; DIGEST_BYTES]],
     ) -> Result<(), CoreError> {
         for (offset, digest) in digests.iter_mut().enumerate() {
-            self.encoded.clear();
-            for (index, column) in columns.iter().enumerate() {
-                let (row, value) = (first + offset, column.value(first + offset));
-                let too_long = |_| CoreError::ValueBytes { column: index, row, bytes: value.len() };
-                let length = u32::try_from(value.len()).map_err(too_long)?;
-                self.encoded.extend_from_slice(&length.to_le_bytes());
-                self.encoded.extend_from_slice(value);
-            }
-            let length = self.encoded.len();
-            if length > MESSAGE_BYTES {
+            if let Some(length) = encode_short(columns, first + offset, &mut self.blocks[offset]) {
+                #[allow(clippy::cast_possible_truncation)] // below PIECE
+                self.rows_of_length[length].push(offset as u16);
+            } else {
+                encode(columns, first + offset, &mut self.encoded)?;
                 *digest = blake3::derive_key(ITEM_CONTEXT, &self.encoded);
-                continue;
             }
-            let block = &mut self.blocks[offset];
-            block[..length].copy_from_slice(&self.encoded);
-            block[length..].fill(0);
-            #[allow(clippy::cast_possible_truncation)] // below PIECE
-            self.rows_of_length[length].push(offset as u16);
         }
         for (length, rows) in (0..).zip(&mut self.rows_of_length) {
             self.sorted.clear();
@@ -148,6 +137,35 @@ impl Scratch {
     }
 }
 
+/// Writes the encoding of a row into a block, zeros behind it; returns its length unless it is too long for a block.
+#[inline]
+fn encode_short(columns: &[Column<'_>], row: usize, block: &mut [u8; MESSAGE_BYTES]) -> Option<usize> {
+    *block = [0; MESSAGE_BYTES];
+    let mut used = 0;
+    for column in columns {
+        let value = column.value(row);
+        let (length, place) = block.get_mut(used..)?.split_at_mut_checked(4)?;
+        #[allow(clippy::cast_possible_truncation)] // what fits a block
+        length.copy_from_slice(&(value.len() as u32).to_le_bytes());
+        place.get_mut(..value.len())?.copy_from_slice(value);
+        used += 4 + value.len();
+    }
+    Some(used)
+}
+
+/// Writes the encoding of a row of any length.
+fn encode(columns: &[Column<'_>], row: usize, encoded: &mut Vec<u8>) -> Result<(), CoreError> {
+    encoded.clear();
+    for (index, column) in columns.iter().enumerate() {
+        let value = column.value(row);
+        let too_long = |_| CoreError::ValueBytes { column: index, row, bytes: value.len() };
+        let length = u32::try_from(value.len()).map_err(too_long)?;
+        encoded.extend_from_slice(&length.to_le_bytes());
+        encoded.extend_from_slice(value);
+    }
+    Ok(())
+}
+
 /// Which digests are there, and which of them each row has.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Distinct {
@@ -157,24 +175,19 @@ pub struct Distinct {
     pub item_of_row: Vec<u32>,
 }
 
-/// Collapses equal digests.
-///
-/// # Errors
-///
-/// [`CoreError::TooManyItems`] if there are more positions than 32 bits can number.
-pub fn distinct(digests: &[[u8; DIGEST_BYTES]], threads: &Threads) -> Result<Distinct, CoreError> {
-    #[allow(clippy::cast_possible_truncation)] // `repeats` refuses more
-    let mut item_of_row: Vec<u32> = (0..digests.len()).map(|row| row as u32).collect();
-    let repeats = repeats(digests, threads)?;
+/// Collapses the rows of equal digests, of which [`Beginnings`] has found those that repeat an earlier row.
+#[must_use]
+pub fn distinct(rows: u32, repeats: &[(u32, u32)]) -> Distinct {
+    let mut item_of_row: Vec<u32> = (0..rows).collect();
     if repeats.is_empty() {
-        return Ok(Distinct { first: item_of_row.clone(), item_of_row });
+        return Distinct { first: item_of_row.clone(), item_of_row };
     }
-    for (first, row) in repeats {
+    for &(first, row) in repeats {
         item_of_row[row as usize] = first;
     }
-    let mut first = Vec::with_capacity(digests.len());
+    let mut first = Vec::with_capacity(item_of_row.len());
     let mut items = 0;
-    for row in 0..digests.len() {
+    for row in 0..item_of_row.len() {
         let leader = item_of_row[row] as usize; // still a position: only rows above were made into items
         item_of_row[row] = if leader == row {
             first.push(item_of_row[row]);
@@ -184,7 +197,7 @@ pub fn distinct(digests: &[[u8; DIGEST_BYTES]], threads: &Threads) -> Result<Dis
             item_of_row[leader]
         };
     }
-    Ok(Distinct { first, item_of_row })
+    Distinct { first, item_of_row }
 }
 
 /// Returns two positions of a list that hold equal members: the lowest second position there is, with its first.
@@ -195,37 +208,69 @@ pub fn distinct(digests: &[[u8; DIGEST_BYTES]], threads: &Threads) -> Result<Dis
 ///
 /// [`CoreError::TooManyItems`] if there are more positions than 32 bits can number.
 pub fn repeated<const N: usize>(list: &[[u8; N]], threads: &Threads) -> Result<Option<(usize, usize)>, CoreError> {
-    let lowest = repeats(list, threads)?.into_iter().min_by_key(|&(_, second)| second);
+    let repeats = Beginnings::new(list, threads)?.candidates(threads).repeats(list);
+    let lowest = repeats.into_iter().min_by_key(|&(_, second)| second);
     Ok(lowest.map(|(first, second)| (first as usize, second as usize)))
 }
 
-/// Returns each position of a list whose member has occurred before, behind the position where it occurs first.
+/// The beginnings of the members of a list, each above its position: what finds members that may be equal.
 ///
-/// Prefixes of twelve bytes are sorted with their positions, so that members of the list are looked at only where
-/// prefixes are equal. Time depends on the members, which are no secrets: they are a party's own items, in its own
-/// memory, or what the peer sent.
-fn repeats<const N: usize>(list: &[[u8; N]], threads: &Threads) -> Result<Vec<(u32, u32)>, CoreError> {
-    const { assert!(N >= 16) };
-    let too_many = |_| CoreError::TooManyItems { count: list.len(), limit: u32::MAX as usize };
-    u32::try_from(list.len()).map_err(too_many)?;
-    let mut packed: Vec<u128> = zeroed(list.len());
-    threads.install(|| {
-        packed.par_iter_mut().zip(list).enumerate().for_each(|(position, (packed, member))| {
-            let prefix = u128::from_be_bytes(std::array::from_fn(|i| member[i]));
-            *packed = prefix >> 32 << 32 | position as u128;
+/// Time depends on the members, which are no secrets: they are a party's own items, in its own memory, or what the peer
+/// sent.
+pub struct Beginnings {
+    packed: Vec<u64>,
+    position_bits: u32,
+}
+
+impl Beginnings {
+    /// Takes the list. As many bits of a member are taken as the position leaves of 64: of a million members 44, so that
+    /// hardly any two different ones look equal.
+    ///
+    /// # Errors
+    ///
+    /// [`CoreError::TooManyItems`] if there are more positions than 32 bits can number.
+    pub fn new<const N: usize>(list: &[[u8; N]], threads: &Threads) -> Result<Self, CoreError> {
+        const { assert!(N >= 8) };
+        let too_many = |_| CoreError::TooManyItems { count: list.len(), limit: u32::MAX as usize };
+        let position_bits = u32::BITS - u32::try_from(list.len()).map_err(too_many)?.leading_zeros();
+        let mut packed: Vec<u64> = zeroed(list.len());
+        threads.install(|| {
+            packed.par_iter_mut().zip(list).enumerate().for_each(|(position, (packed, member))| {
+                let beginning = u64::from_be_bytes(std::array::from_fn(|i| member[i]));
+                *packed = beginning >> position_bits << position_bits | position as u64;
+            });
         });
-        sort(&mut packed);
-    });
-    let mut found = Vec::new();
-    for run in packed.chunk_by(|a, b| a >> 32 == b >> 32).filter(|run| run.len() > 1) {
-        #[allow(clippy::cast_possible_truncation)] // the low half is the position
-        let mut positions: Vec<u32> = run.iter().map(|&packed| packed as u32).collect();
-        positions.sort_by_key(|&position| list[position as usize]); // stable: equal members by position
-        for equal in positions.chunk_by(|&a, &b| list[a as usize] == list[b as usize]) {
-            found.extend(equal[1..].iter().map(|&later| (equal[0], later)));
-        }
+        Ok(Self { packed, position_bits })
     }
-    Ok(found)
+
+    /// Finds the members whose beginnings are equal, without the list.
+    #[must_use]
+    pub fn candidates(mut self, threads: &Threads) -> Candidates {
+        let bits = self.position_bits;
+        threads.install(|| sort(&mut self.packed));
+        let runs = self.packed.chunk_by(|a, b| a >> bits == b >> bits).filter(|run| run.len() > 1);
+        #[allow(clippy::cast_possible_truncation)] // the low bits are the position
+        let position = |packed: &u64| (packed & !(u64::MAX << bits)) as u32;
+        Candidates(runs.map(|run| run.iter().map(position).collect()).collect())
+    }
+}
+
+/// Positions of members of a list that begin alike, ascending in each group.
+pub struct Candidates(Vec<Vec<u32>>);
+
+impl Candidates {
+    /// Returns each position of the list whose member has occurred before, behind the position where it occurs first.
+    #[must_use]
+    pub fn repeats<const N: usize>(self, list: &[[u8; N]]) -> Vec<(u32, u32)> {
+        let mut found = Vec::new();
+        for mut positions in self.0 {
+            positions.sort_by_key(|&position| list[position as usize]); // stable: equal members by position
+            for equal in positions.chunk_by(|&a, &b| list[a as usize] == list[b as usize]) {
+                found.extend(equal[1..].iter().map(|&later| (equal[0], later)));
+            }
+        }
+        found
+    }
 }
 
 #[cfg(test)]
@@ -275,7 +320,9 @@ mod tests {
             (&[3, 3], vec![0], vec![0, 0]),
             (&[9, 1, 9, 8, 1, 7, 9], vec![0, 1, 3, 5], vec![0, 1, 0, 2, 1, 3, 0]),
         ] {
-            let found = distinct(&list(numbers), &threads()).unwrap();
+            let (list, threads) = (list(numbers), threads());
+            let repeats = Beginnings::new(&list, &threads).unwrap().candidates(&threads).repeats(&list);
+            let found = distinct(u32::try_from(list.len()).unwrap(), &repeats);
             assert_eq!(found, Distinct { first, item_of_row }, "{numbers:?}");
         }
         assert_eq!(repeated(&list(&[7, 8, 9, 5]), &threads()), Ok(None));

@@ -51,15 +51,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Copies an array of digests.
-fn digest_list(digests: &PyReadonlyArray2<'_, u8>) -> PyResult<Vec<[u8; DIGEST_BYTES]>> {
+/// Returns an array of digests as a list; Python may write to it as soon as the interpreter lock is released.
+fn borrowed<'a>(digests: &'a PyReadonlyArray2<'_, u8>) -> PyResult<&'a [[u8; DIGEST_BYTES]]> {
     let columns = digests.shape()[1];
     if columns != DIGEST_BYTES {
         return Err(CoreError::ArgumentBytes { name: "digests", bytes: columns, expected: DIGEST_BYTES }.into());
     }
     let bytes = digests.as_slice().map_err(|_| UsageError::new_err("digests: not contiguous in C order"))?;
-    let mut list = zeroed(bytes.len() / DIGEST_BYTES);
-    list.as_flattened_mut().copy_from_slice(bytes);
+    Ok(bytes.as_chunks().0)
+}
+
+/// Copies an array of digests.
+fn digest_list(digests: &PyReadonlyArray2<'_, u8>) -> PyResult<Vec<[u8; DIGEST_BYTES]>> {
+    let digests = borrowed(digests)?;
+    let mut list = zeroed(digests.len());
+    list.copy_from_slice(digests);
     Ok(list)
 }
 
@@ -81,7 +87,12 @@ fn item_digests(
         let mut digests: Vec<[u8; DIGEST_BYTES]> = Vec::new();
         for batch in reader {
             let batch = batch.map_err(|error| CoreError::Stream { message: error.to_string() })?;
-            digests.extend(item::digest_rows(batch.columns(), digests.len(), &threads)?);
+            let more = item::digest_rows(batch.columns(), digests.len(), &threads)?;
+            if digests.is_empty() {
+                digests = more; // mostly there is one batch: nothing to copy
+            } else {
+                digests.extend(more);
+            }
         }
         Ok::<_, CoreError>(digests)
     })?;
@@ -97,8 +108,15 @@ fn distinct<'py>(
     digests: PyReadonlyArray2<'py, u8>,
     threads: usize,
 ) -> PyResult<(Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>)> {
-    let digests = digest_list(&digests)?;
-    let distinct = py.detach(|| item::distinct(&digests, &Threads::new(threads)?))?;
+    let threads = Threads::new(threads)?;
+    // A pass over memory with the lock held instead of a copy; the sorting, without it, does not see the digests.
+    let list = borrowed(&digests)?;
+    let beginnings = item::Beginnings::new(list, &threads)?;
+    #[allow(clippy::cast_possible_truncation)] // `Beginnings` refuses more
+    let rows = list.len() as u32;
+    let candidates = py.detach(|| beginnings.candidates(&threads));
+    let repeats = candidates.repeats(borrowed(&digests)?);
+    let distinct = py.detach(|| item::distinct(rows, &repeats));
     Ok((distinct.first.into_pyarray(py), distinct.item_of_row.into_pyarray(py)))
 }
 

@@ -10,6 +10,9 @@ use crate::backend::memory::advise_huge_pages;
 pub trait Key: Copy + Default + Zeroize + Send + Sync {
     /// Returns the first 128 bits of the item's digest.
     fn key(&self) -> u128;
+
+    /// Wipes a list and the room behind it, at the speed of memory.
+    fn wipe(list: &mut Vec<Self>);
 }
 
 /// The first 128 bits of a digest, little-endian.
@@ -17,6 +20,10 @@ impl Key for u128 {
     #[inline]
     fn key(&self) -> u128 {
         *self
+    }
+
+    fn wipe(list: &mut Vec<Self>) {
+        list.zeroize();
     }
 }
 
@@ -26,6 +33,11 @@ impl Key for [u8; 32] {
     fn key(&self) -> u128 {
         let (halves, _) = self.as_chunks::<16>();
         u128::from_le_bytes(halves[0])
+    }
+
+    fn wipe(list: &mut Vec<Self>) {
+        list.spare_capacity_mut().zeroize();
+        list.as_flattened_mut().zeroize(); // as an array of arrays it would be wiped byte by byte
     }
 }
 
@@ -51,9 +63,9 @@ impl<K: Key> Bins<K> {
     pub fn fill(&mut self, rows: &RowHash, list: &[K]) {
         let bins = rows.parameters().bins;
         let piece = list.len().div_ceil(64).max(PIECE);
-        grow(&mut self.items, list.len());
-        grow(&mut self.indices, list.len());
-        grow(&mut self.numbers, list.len());
+        grow(&mut self.items, list.len(), K::wipe);
+        grow(&mut self.indices, list.len(), Zeroize::zeroize);
+        grow(&mut self.numbers, list.len(), Zeroize::zeroize);
 
         let counts: Vec<Vec<usize>> = list
             .par_chunks(piece)
@@ -126,7 +138,7 @@ impl<K: Key> Default for Bins<K> {
 
 impl<K: Key> Drop for Bins<K> {
     fn drop(&mut self) {
-        self.items.zeroize();
+        K::wipe(&mut self.items);
         self.numbers.zeroize();
     }
 }
@@ -139,9 +151,9 @@ struct Room<'a, K> {
 }
 
 /// Sets the length of a buffer, whose content is of no more use; a new one has huge pages.
-fn grow<T: Copy + Default + Zeroize>(buffer: &mut Vec<T>, length: usize) {
+fn grow<T: Copy + Default>(buffer: &mut Vec<T>, length: usize, wipe: impl Fn(&mut Vec<T>)) {
     if buffer.capacity() < length {
-        buffer.zeroize();
+        wipe(buffer);
         *buffer = Vec::with_capacity(length);
         advise_huge_pages(buffer.spare_capacity_mut());
     }

@@ -89,7 +89,10 @@ impl Batches {
         engine.threads.install(|| match order {
             None => bins.fill(rows, items),
             Some(order) => {
-                let batch: Vec<_> = batch.clone().into_par_iter().map(|place| items[order.item(place)]).collect();
+                // Two passes: places follow from each other step by step, and items of a list as long as this one lie far
+                // away; by themselves the loads of many items are under way at once.
+                let batch: Vec<_> = batch.clone().into_par_iter().map(|place| order.item(place)).collect();
+                let batch: Vec<_> = batch.into_par_iter().map(|place| items[place]).collect();
                 bins.fill(rows, &batch);
             }
         });

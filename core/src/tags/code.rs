@@ -170,11 +170,11 @@ impl Decoder {
                 return Ok(());
             }
             let rest = std::mem::take(&mut self.partial);
-            self.tag(&rest, tags)?;
+            self.tag(block(&rest), width, tags)?;
         }
         let whole = bytes.len() / width * width;
-        for rest in bytes[..whole].chunks_exact(width) {
-            self.tag(rest, tags)?;
+        for start in (0..whole).step_by(width) {
+            self.tag(block(&bytes[start..]), width, tags)?;
         }
         self.partial.extend_from_slice(&bytes[whole..]);
         Ok(())
@@ -200,11 +200,10 @@ impl Decoder {
         u64::from_le_bytes(std::array::from_fn(|i| self.counts[8 * index + i]))
     }
 
-    /// Puts the next tag together and checks its order.
-    fn tag(&mut self, rest: &[u8], tags: &mut Vec<u128>) -> Result<(), CoreError> {
-        let mut bytes = [0; MAX_TAG_BYTES];
-        bytes[..rest.len()].copy_from_slice(rest);
-        let mut tag = cut(u128::from_be_bytes(bytes), rest.len());
+    /// Puts the next tag together, of which `width` bytes are the first of `rest`, and checks its order.
+    #[inline]
+    fn tag(&mut self, rest: [u8; MAX_TAG_BYTES], width: usize, tags: &mut Vec<u128>) -> Result<(), CoreError> {
+        let mut tag = cut(u128::from_be_bytes(rest), width);
         if self.prefix_bytes > 0 {
             while self.word == 0 {
                 self.word_index += 1; // there are as many bits 1 as tags, and this tag is one of them
@@ -223,6 +222,16 @@ impl Decoder {
         tags.push(tag);
         Ok(())
     }
+}
+
+/// Returns the first bytes of a list, behind a short one zeros: a copy of a fixed length is a single load.
+#[inline]
+fn block(bytes: &[u8]) -> [u8; MAX_TAG_BYTES] {
+    bytes.first_chunk().copied().unwrap_or_else(|| {
+        let mut block = [0; MAX_TAG_BYTES];
+        block[..bytes.len()].copy_from_slice(bytes);
+        block
+    })
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ const PIECE: usize = 1 << 13;
 
 /// A receiver's own tags, ready to be looked up.
 pub struct OwnTags {
-    /// The first 64 bits of each tag, ascending; they settle nearly every comparison.
+    /// The first bits of each tag, which settle nearly every comparison, above the number of its item; ascending.
     keys: Vec<u64>,
-    /// The item that each key belongs to.
-    items: Vec<u32>,
+    /// How many low bits of a key are the number of the item.
+    item_bits: u32,
     /// The tag of each item.
     tags: Vec<u128>,
 }
@@ -21,18 +21,14 @@ pub struct OwnTags {
 impl OwnTags {
     /// Takes the tag of each item.
     #[must_use]
-    #[allow(clippy::cast_possible_truncation)] // the parts of a packed value; items are fewer than 2^32
     pub fn new(tags: Vec<u128>) -> Self {
-        let mut packed: Vec<u128> = zeroed(tags.len());
-        packed.par_iter_mut().zip(&tags).enumerate().for_each(|(item, (packed, tag))| {
-            *packed = tag >> 32 << 32 | item as u128;
+        let item_bits = usize::BITS - tags.len().leading_zeros();
+        let mut keys: Vec<u64> = zeroed(tags.len());
+        keys.par_iter_mut().zip(&tags).enumerate().for_each(|(item, (key, tag))| {
+            *key = beginning(*tag, item_bits) << item_bits | item as u64;
         });
-        sort(&mut packed);
-        let (mut keys, mut items): (Vec<u64>, Vec<u32>) = (zeroed(tags.len()), zeroed(tags.len()));
-        packed.par_iter().zip(&mut keys).zip(&mut items).for_each(|((&packed, key), item)| {
-            (*key, *item) = ((packed >> 64) as u64, packed as u32);
-        });
-        Self { keys, items, tags }
+        sort(&mut keys);
+        Self { keys, item_bits, tags }
     }
 
     /// Returns the items whose tag is among those of the peer, an ascending list; an item may be there twice.
@@ -45,15 +41,16 @@ impl OwnTags {
     fn merge(&self, peer: &[u128]) -> Vec<u32> {
         let mut matched = Vec::new();
         let Some(&first) = peer.first() else { return matched };
-        let keys = &self.keys[..];
-        let mut own = keys.partition_point(|&key| u128::from(key) < first >> 64);
+        let (keys, bits) = (&self.keys[..], self.item_bits);
+        let mut own = keys.partition_point(|&key| key >> bits < beginning(first, bits));
         let mut other = 0;
         while own < keys.len() && other < peer.len() {
-            #[allow(clippy::cast_possible_truncation)] // the first half
-            let (mine, yours) = (keys[own], (peer[other] >> 64) as u64);
+            let (mine, yours) = (keys[own] >> bits, beginning(peer[other], bits));
             if mine == yours {
-                let run = keys[own..].iter().zip(&self.items[own..]).take_while(|&(&key, _)| key == mine);
-                matched.extend(run.map(|(_, &item)| item).filter(|&item| self.tags[item as usize] == peer[other]));
+                let run = keys[own..].iter().take_while(|&key| key >> bits == mine);
+                #[allow(clippy::cast_possible_truncation)] // items are fewer than 2^32
+                let items = run.map(|key| (key & !(u64::MAX << bits)) as u32);
+                matched.extend(items.filter(|&item| self.tags[item as usize] == peer[other]));
                 other += 1;
             } else {
                 // Which one is lower is a coin toss: no branch.
@@ -63,6 +60,13 @@ impl OwnTags {
         }
         matched
     }
+}
+
+/// Returns as many of the first bits of a tag as a key has beside the number of an item.
+#[inline]
+#[allow(clippy::cast_possible_truncation)] // at most 64 bits
+fn beginning(tag: u128, item_bits: u32) -> u64 {
+    (tag >> 64) as u64 >> item_bits
 }
 
 #[cfg(test)]
