@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from benchmarks import comparison, files, forecast, gate, kernels, pages, record, suite
+from benchmarks import comparison, files, forecast, gate, kernels, keys, pages, record, suite
 from benchmarks.workload import LEAD_SIZE
 from psi.bench import making
 from psi.wire import Suite
@@ -93,6 +93,16 @@ def forecast_command(name: str, repeat: int, as_json: bool) -> None:
 def gate_command(rows: int, threads: int, repeat: int, as_json: bool) -> None:
     """Run the whole intake gate on both files of the synthetic case."""
     show(gate.measure(rows=rows, repeat=repeat, threads=threads), gate.table, as_json)
+
+
+@main.command("keys")
+@click.option("--rows", default=200_000, show_default=True, metavar="N", help="Of each file.")
+@click.option("--matches", default=7_420, show_default=True, metavar="N")
+@click.option("--seed", default=1, show_default=True, metavar="N")
+@as_json_option
+def keys_command(rows: int, matches: int, seed: int, as_json: bool) -> None:
+    """Set the matches of several keys beside the truth of the synthetic case: docs/keys.md."""
+    show(keys.measure(rows=rows, matches=matches, seed=seed), keys.table, as_json)
 
 
 @main.command("kernels")

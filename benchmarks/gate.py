@@ -13,6 +13,7 @@ from typing import Any
 from psi import scenario
 
 FILES = {"requester": "requests.csv", "holder": "records.csv"}
+COLUMNS = {"requester": scenario.REQUEST_COLUMNS, "holder": scenario.RECORD_COLUMNS}
 
 # What one repetition runs, in a process of its own: its peak memory is that of the gate.
 _ONCE = """
@@ -35,7 +36,9 @@ def measure(*, rows: int, repeat: int, threads: int) -> dict[str, Any]:
     """Write a case of so many rows and run the gate on both of its files; correct if exactly the bad rows go."""
     with tempfile.TemporaryDirectory(prefix="psi-gate-") as name:
         folder = Path(name)
-        truth = scenario.write(folder, requests=rows, records=rows, matches=min(rows, scenario.MATCHES))
+        truth = scenario.write(
+            folder, requests=rows, records=rows, matches=rows * scenario.MATCHES // scenario.REQUESTS
+        )
         scenario.agree(folder, requests=rows, records=rows)
         bad = sum(truth.kinds[kind] for kind in ("junk-address", "bad-tax-number", "bad-date"))
         sides: dict[str, Any] = {}
@@ -44,7 +47,7 @@ def measure(*, rows: int, repeat: int, threads: int) -> dict[str, Any]:
             report = runs[0]["report"]
             sides[side] = {
                 "rows": report["rows"],
-                "columns": len((folder / file).open(encoding="utf-8").readline().split(",")),
+                "columns": len(COLUMNS[side]),
                 "file_bytes": (folder / file).stat().st_size,
                 "rejected": report["rejected"],
                 "wall_s": [run["wall_s"] for run in runs],

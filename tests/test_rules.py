@@ -15,8 +15,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from stdnum.us import ein, itin, ssn
 
+from psi.cli._story import REASONS
 from psi.errors import UsageError
-from psi.recipes import PARAMETERS, RULES, is_zip_of, tables
+from psi.recipes import PARAMETERS, RECIPES, RULES, is_zip_of, tables
+from tests.conftest import ROOT
 
 UNICODE = st.characters(exclude_categories=["Cs"])
 ANY_TEXT = st.text(UNICODE, max_size=30)
@@ -426,3 +428,22 @@ def test_list_is_to_the_character(values: list[str]) -> None:
 def test_parameter_that_cannot_be_is_named(name: str, parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=re.escape(message)):
         RULES[name].check(parameters)
+
+
+@pytest.mark.repo
+def test_page_has_every_rule_and_recipe_as_they_are() -> None:
+    page = (ROOT / "docs" / "gate.md").read_text(encoding="utf-8")
+    for rule in RULES.values():
+        columns = ", ".join(rule.columns) if len(rule.columns) > 1 else "any"
+        parameters = [
+            *(f"`{name}`" for name in rule.needs),
+            *(f"`{name}` (if wanted)" for name in rule.takes),
+        ]
+        row = f"| `{rule.name}` | {rule.sentence} | `{rule.reason}` | {columns} | {', '.join(parameters) or 'none'} |"
+        assert row in page
+    for recipe in RECIPES.values():
+        assert f"| `{recipe.name}` | {recipe.sentence} |" in page
+
+
+def test_every_reason_has_words_for_the_screen_of_the_demo() -> None:
+    assert set(REASONS) >= {"missing", "empty-key", *(rule.reason for rule in RULES.values())}

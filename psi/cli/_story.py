@@ -17,8 +17,23 @@ PHASES = (
 )
 REASONS = {
     "missing": "something is missing",
+    "empty-key": "nothing that could be compared",
     "date": "a date that does not exist",
+    "date-range": "a date that cannot be",
+    "date-order": "two dates in the wrong order",
     "tax-number": "a tax number of the wrong shape",
+    "tax-number-class": "a tax number that nobody can have",
+    "name": "no name",
+    "placeholder": "words that stand for nothing",
+    "street": "a street without a number or a name",
+    "city": "no city",
+    "state": "a state that does not exist",
+    "zip": "a ZIP code that does not exist",
+    "zip-state": "a ZIP code of another state",
+    "institution": "the address of an institution",
+    "not-listed": "a value that is not on the list",
+    "length": "too long or too short",
+    "control": "a control character",
 }
 
 

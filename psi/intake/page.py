@@ -7,13 +7,13 @@ It needs jinja2 and matplotlib (the extra ``report``), which are imported only w
 from __future__ import annotations
 
 import io
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psi.intake.gate import percent
 from psi.intake.output import whole_file
+from psi.intake.page_text import TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ def write(record: Mapping[str, Any], path: Path) -> None:
         "count": lambda number: f"{number:,}",
         "share": lambda number, whole: f"{percent(number, whole)}\u00a0%",
     }
-    template = environment.from_string(files("psi.intake").joinpath("gate.html.j2").read_text("utf-8"))
+    template = environment.from_string(TEMPLATE)
     text = template.render(
         record=record,
         rules=rules,

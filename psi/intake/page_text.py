@@ -1,3 +1,6 @@
+"""The text of the page of a gate's report, as a template of jinja2."""
+
+TEMPLATE = """\
 <!DOCTYPE html>
 <html lang="en">
 <head>
@@ -22,7 +25,8 @@ figure { margin: 1rem 0; }
 figure svg { width: 100%; height: auto; }
 figcaption { color: #4a4f55; font-size: .9rem; }
 table { border-collapse: collapse; width: 100%; font-size: .93rem; margin: .75rem 0; }
-th, td { text-align: left; vertical-align: top; padding: .35rem .6rem .35rem 0; border-bottom: 1px solid #d5d9de; overflow-wrap: anywhere; }
+th, td { text-align: left; vertical-align: top; padding: .35rem .6rem .35rem 0; border-bottom: 1px solid #d5d9de;
+  overflow-wrap: anywhere; }
 td.number, th.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 code { font: .9em ui-monospace, "SFMono-Regular", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 footer { margin-top: 2.5rem; color: #4a4f55; font-size: .85rem; }
@@ -33,20 +37,23 @@ footer { margin-top: 2.5rem; color: #4a4f55; font-size: .85rem; }
 <body>
 <main>
 <h1>Intake gate: {{ record.file }}</h1>
-<p class="where">The {{ record.side }}&rsquo;s file, checked under the terms <code>{{ record.terms_digest[:16] }}&hellip;</code></p>
+<p class="where">The {{ record.side }}&rsquo;s file, checked under the terms
+<code>{{ record.terms_digest[:16] }}&hellip;</code></p>
 {% if record.stopped_by %}
 <p class="stop"><strong>A run with this file would be stopped.</strong> {{ record.stopped_by }}.</p>
 {% else %}
 <p class="go"><strong>A run with this file can take place.</strong>
 {% if record.max_rejected_percent is not none %}
-{{ record.rejected | share(record.rows) }} of the rows are rejected, and the terms allow {{ record.max_rejected_percent }}&nbsp;%.
+{{ record.rejected | share(record.rows) }} of the rows are rejected,
+and the terms allow {{ record.max_rejected_percent }}&nbsp;%.
 {% endif %}
 </p>
 {% endif %}
 <dl class="counts">
 <div><dt>rows in the file</dt><dd>{{ record.rows | count }}</dd></div>
 <div><dt>passed</dt><dd>{{ record.passed | count }}<small>{{ record.passed | share(record.rows) }}</small></dd></div>
-<div><dt>rejected</dt><dd>{{ record.rejected | count }}<small>{{ record.rejected | share(record.rows) }}</small></dd></div>
+<div><dt>rejected</dt>
+<dd>{{ record.rejected | count }}<small>{{ record.rejected | share(record.rows) }}</small></dd></div>
 <div><dt>repeated</dt><dd>{{ record.collapsed | count }}<small>the key of a row before</small></dd></div>
 </dl>
 
@@ -58,10 +65,16 @@ footer { margin-top: 2.5rem; color: #4a4f55; font-size: .85rem; }
 {{ record.rows | count }}. A row with several reasons counts for each.</figcaption>
 </figure>
 <table>
-<thead><tr><th scope="col">column</th><th scope="col">rule</th><th scope="col">reason</th><th scope="col" class="number">rows</th></tr></thead>
+<thead><tr><th scope="col">column</th>
+<th scope="col">rule</th>
+<th scope="col">reason</th>
+<th scope="col" class="number">rows</th></tr></thead>
 <tbody>
 {% for effect in rules %}
-<tr><td>{{ effect.column }}</td><td><code>{{ effect.rule }}</code></td><td>{{ effect.reason }}</td><td class="number">{{ effect.rejected | count }}</td></tr>
+<tr><td>{{ effect.column }}</td>
+<td><code>{{ effect.rule }}</code></td>
+<td>{{ effect.reason }}</td>
+<td class="number">{{ effect.rejected | count }}</td></tr>
 {% endfor %}
 </tbody>
 </table>
@@ -84,10 +97,17 @@ footer { margin-top: 2.5rem; color: #4a4f55; font-size: .85rem; }
 recipe can lose.</figcaption>
 </figure>
 <table>
-<thead><tr><th scope="col">column</th><th scope="col">recipe</th><th scope="col" class="number">changed</th><th scope="col" class="number">share</th></tr></thead>
+<thead><tr><th scope="col">column</th>
+<th scope="col">recipe</th>
+<th scope="col" class="number">changed</th>
+<th scope="col" class="number">share</th></tr></thead>
 <tbody>
 {% for effect in record.recipes %}
-<tr><td>{{ effect.column }}</td><td><code>{{ effect.recipe }}</code> {{ recipes[effect.recipe] }}</td><td class="number">{{ effect.changed | count }}</td><td class="number">{{ effect.changed | share(kept) }}</td></tr>
+<tr><td>{{ effect.column }}</td>
+<td><code>{{ effect.recipe }}</code>
+{{ recipes[effect.recipe] }}</td>
+<td class="number">{{ effect.changed | count }}</td>
+<td class="number">{{ effect.changed | share(kept) }}</td></tr>
 {% endfor %}
 </tbody>
 </table>
@@ -96,3 +116,4 @@ recipe can lose.</figcaption>
 rejects.csv, by number. Terms digest <code>{{ record.terms_digest }}</code>.</footer>
 </body>
 </html>
+"""
