@@ -13,10 +13,11 @@ import polars as pl
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from reference import items, postal
 from stdnum.us import ein, ssn
 
 from psi.errors import UsageError
-from psi.recipes import RECIPES, RULES, Recipe, Rule, date_pattern
+from psi.recipes import RECIPES, RULES, Recipe, Rule, addresses, date_pattern
 
 NAME = "nfkd-upper-alnum/1"
 ALL_OF_UNICODE = [chr(c) for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
@@ -158,6 +159,70 @@ def test_name_recipe_makes_formatting_variants_equal() -> None:
     ]
     assert set(apply(NAME, variants)) == {"GARCIALOPEZ"}
     assert set(apply(NAME, ["O'Brien", "O’BRIEN", "obrien", "O`Brien."])) == {"OBRIEN"}
+
+
+WORDS = st.sampled_from(
+    [
+        "JR",
+        "Sr.",
+        "iii",
+        "2nd",
+        "V",
+        "García",
+        "O’Brien",
+        "STREET",
+        "St.",
+        "#",
+        "##",
+        "Apt",
+        "No",
+        "north",
+        "1st",
+        "é",
+        "²",
+    ]
+)
+LINES = st.lists(st.one_of(WORDS, st.text(UNICODE, max_size=4)), max_size=6).flatmap(
+    lambda words: st.sampled_from([" ", "-", ", ", "  ", "", "\u00a0", "\n"]).map(
+        lambda blank: blank.join(words)
+    )
+)
+
+
+@given(st.lists(LINES, max_size=20))
+@example(
+    [
+        "",
+        " ",
+        "Jr Jr",
+        "Jr",
+        "# #",
+        "#4#",
+        "Apt # 4 # Suite",
+        "NORTH NORTH",
+        "\u0301Street",
+        "Streeẗ",
+        "ſtreet",
+        "ß 2ND",
+    ]
+)
+def test_recipes_of_words_equal_the_reference(values: list[str]) -> None:
+    for name, reference in (("name-last/1", items.name_last), ("address-usps/1", items.address_usps)):
+        once = apply(name, values)
+        assert once == [reference(value) for value in values]
+        assert name == "name-last/1" or apply(name, once) == once
+
+
+@pytest.mark.slow
+def test_recipes_of_words_equal_the_reference_on_characters_of_all_kinds() -> None:
+    values = [f"1{c}Jr" for c in ALL_OF_UNICODE[::7]]
+    assert apply("name-last/1", values) == [items.name_last(value) for value in values]
+    assert apply("address-usps/1", values) == [items.address_usps(value) for value in values]
+
+
+def test_short_forms_are_those_of_the_reference_and_have_no_shorter_ones() -> None:
+    assert addresses.words() == postal.SHORT_FORMS
+    assert not set(addresses.words()) & set(addresses.words().values())
 
 
 @given(st.lists(st.text(st.one_of(UNICODE, st.sampled_from("0123456789 -٣３²"))), max_size=30))

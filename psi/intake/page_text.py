@@ -26,9 +26,9 @@ figure svg { width: 100%; height: auto; }
 figcaption { color: #4a4f55; font-size: .9rem; }
 table { border-collapse: collapse; width: 100%; font-size: .93rem; margin: .75rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem .35rem 0; border-bottom: 1px solid #d5d9de;
-  overflow-wrap: anywhere; }
+  overflow-wrap: break-word; }
 td.number, th.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-code { font: .9em ui-monospace, "SFMono-Regular", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
+code { font: .9em ui-monospace, "SFMono-Regular", Menlo, Consolas, monospace; overflow-wrap: break-word; }
 footer { margin-top: 2.5rem; color: #4a4f55; font-size: .85rem; }
 @page { size: A4; margin: 18mm; }
 @media print { body { margin: 0; max-width: none; } figure, tr { break-inside: avoid; } }

@@ -78,7 +78,7 @@ def address_usps(column: pl.Expr) -> pl.Expr:
             r"[^\p{L}\p{N}#]+", "  "
         )  # two blanks: each word has one before and one after it of its own
     )
-    mapped = (" " + spaced + " ").str.replace_many(
+    mapped = (spaced.str.replace("^", " ") + " ").str.replace_many(
         {f" {word} ": f" {short} " for word, short in words().items()}
     )
     return mapped.str.replace_all("(?:# +)+", "# ").str.replace_all("  +", " ").str.strip_chars(" ")

@@ -392,7 +392,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             ),
             Rule(
                 "date-between/1",
-                "the value is such a day, from the earliest to the latest that the terms give",
+                "the value is a calendar day in the format of the terms, from the earliest to the latest that they "
+                "give",
                 "date-range",
                 _date_between,
                 needs=("format",),
@@ -401,7 +402,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             ),
             Rule(
                 "date-order/1",
-                "both values are such days, and the first comes before the second",
+                "both values are calendar days in the format of the terms, and the first comes before the second",
                 "date-order",
                 _date_order,
                 columns=("first day", "second day"),
