@@ -27,6 +27,11 @@ _DIGEST_PREFIX = b"psi/terms/1\0"
 Side = Literal["requester", "holder"]
 SIDES: tuple[Side, ...] = get_args(Side)
 Learns = Literal["requester", "holder", "both"]
+_ONE_KEY = "one key is compared in a run; for a second one agree on other terms and run again"
+_UNKNOWN_FIELDS = {
+    **dict.fromkeys(("keys", "tiers", "tier"), _ONE_KEY),
+    "column": 'a rule names its columns: columns = ["tin"]',
+}
 DEADLINE_S = 10  # vole.md, "Deadline"
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)]
 _Length = Annotated[int, msgspec.Meta(ge=0, le=1 << 26)]
@@ -319,7 +324,11 @@ def _named(message: str) -> TermsError:
     inner = re.match(r"Object (missing required|contains unknown) field `(.*)`", what)
     if inner:
         name = f"{field}.{inner[2]}" if field else inner[2]
-        return TermsError(f"{name}: {'is missing' if inner[1].startswith('missing') else 'unknown field'}")
+        missing = inner[1].startswith("missing")
+        return TermsError(
+            f"{name}: {'is missing' if missing else 'unknown field'}",
+            hint=None if missing else _UNKNOWN_FIELDS.get(inner[2]),
+        )
     hint = f"there are {', '.join(suite.value for suite in Suite)}" if field == "suite" else None
     return TermsError(f"{field}: {_lower(what.replace('`', ''))}", hint=hint)
 
