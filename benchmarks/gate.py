@@ -10,8 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks.suite import commit, machine
 from psi import scenario
 
+SCHEMA = "psi/benchmark-gate/1"
 FILES = {"requester": "requests.csv", "holder": "records.csv"}
 COLUMNS = {"requester": scenario.REQUEST_COLUMNS, "holder": scenario.RECORD_COLUMNS}
 
@@ -55,7 +57,15 @@ def measure(*, rows: int, repeat: int, threads: int) -> dict[str, Any]:
                 "peak_rss_bytes": max(run["peak_rss_bytes"] for run in runs),
             }
         correct = (sides["requester"]["rejected"], sides["holder"]["rejected"]) == (bad, 0)
-    return {"benchmark": "gate", "threads": threads, "repeat": repeat, "sides": sides, "correct": correct}
+    return {
+        "schema": SCHEMA,
+        "threads": threads,
+        "repetitions": repeat,
+        "sides": sides,
+        "correct": correct,
+        "commit": commit(),
+        "machine": machine(),
+    }
 
 
 def _once(folder: Path, side: str, threads: int) -> dict[str, Any]:

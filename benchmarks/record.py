@@ -13,18 +13,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import files, forecast, kernels, suite
+from benchmarks import files, forecast, gate, kernels, suite
 from benchmarks.workload import LEAD_SIZE
 from psi.wire import Suite
 
 RESULTS = Path(__file__).parent / "results"
 RECORD_BASE = 7_600_000  # records of a holder in the middle of the real case's range
+ALL_RECORDS = 160_000_000  # of the holder with the most
 
 
-def _suite(name: Suite, n_receiver: int, n_sender: int, repeat: int, threads: int = 0) -> Callable[[], Any]:
+def _suite(
+    name: Suite, n_receiver: int, n_sender: int, repeat: int, *, threads: int = 0, generated: bool = False
+) -> Callable[[], Any]:
     """Return a measurement of a suite."""
     return lambda: suite.measure(
-        name, n_receiver=n_receiver, n_sender=n_sender, repeat=repeat, threads=threads, both=False
+        name,
+        n_receiver=n_receiver,
+        n_sender=n_sender,
+        repeat=repeat,
+        threads=threads,
+        both=False,
+        generated=generated,
     )
 
 
@@ -35,9 +44,13 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "suite-vole-semi-honest": _suite(Suite.VOLE_SEMI_HONEST, LEAD_SIZE, LEAD_SIZE, 9),
     "suite-vole-malicious-many-records": _suite(Suite.VOLE_MALICIOUS, LEAD_SIZE, RECORD_BASE, 3),
     "suite-vole-malicious-holder-receives": _suite(Suite.VOLE_MALICIOUS, RECORD_BASE, LEAD_SIZE, 3),
+    "suite-vole-malicious-160-million": _suite(
+        Suite.VOLE_MALICIOUS, LEAD_SIZE, ALL_RECORDS, 1, generated=True
+    ),
     "suite-ecdh": _suite(Suite.ECDH, LEAD_SIZE, LEAD_SIZE, 3),
     "suite-ecdh-cardinality": _suite(Suite.ECDH_CARDINALITY, LEAD_SIZE, LEAD_SIZE, 1),
     "files": lambda: files.measure(Suite.VOLE_MALICIOUS, requests=LEAD_SIZE, records=LEAD_SIZE, repeat=7),
+    "gate": lambda: gate.measure(rows=LEAD_SIZE, repeat=5, threads=2),
     "forecast": lambda: forecast.measure(Suite.VOLE_MALICIOUS, repeat=3),
 }
 
