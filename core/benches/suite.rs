@@ -102,7 +102,7 @@ fn main() {
     }
     for (party, items) in [("receiver", n_receiver), ("sender", n_sender)] {
         let mut total = vec![0.0; repeat];
-        let mut show = |step: &str, mut times: Vec<f64>| {
+        let show = |step: &str, mut times: Vec<f64>| {
             times.resize(repeat, 0.0);
             times.sort_by(f64::total_cmp);
             #[allow(clippy::cast_precision_loss)] // a count of items

@@ -186,12 +186,12 @@ pub(super) fn blake3_block(
         bytes.copy_from_slice(&word.to_le_bytes());
     }
     for (block, hash) in blocks.iter().zip(hashes) {
-        let mut hasher = match mode {
+        let mut state = match mode {
             KEYED => blake3::Hasher::new_keyed(&key_bytes),
             _ => blake3::Hasher::new_from_context_key(&key_bytes),
         };
-        *hash = hasher.update(&block[..message_bytes as usize]).finalize().into();
-        hasher.zeroize();
+        *hash = state.update(&block[..message_bytes as usize]).finalize().into();
+        state.zeroize();
     }
     key_bytes.zeroize();
 }

@@ -87,7 +87,7 @@ fn framed(message_bytes: usize) -> usize {
 pub fn n_max(columns: usize) -> usize {
     let (mut low, mut high) = (columns, 64 * columns);
     while low < high {
-        let middle = (low + high) / 2;
+        let middle = usize::midpoint(low, high);
         let n = middle as f64;
         if n * (64.0 - n.log2() + 1.443) + 40.0 <= 128.0 * (n - columns as f64) {
             high = middle;
