@@ -143,7 +143,7 @@ def suites(results: Results) -> str:
 def kernel_table(results: Results) -> str:
     """Return the table of single kernels."""
     lines = ["| kernel, one thread | median | least | measured by |", "|---|---|---|---|"]
-    for kernel in results["kernels"]["kernels"]:
+    for kernel in results.get("kernels", {"kernels": []})["kernels"]:
         unit = "ns" if kernel["unit"] == "ns per item" else kernel["unit"]
         lines.append(
             f"| {kernel['name']} | {kernel['median']:,.1f} {unit} | {kernel['min']:,.1f} {unit} | {kernel['by']} |"

@@ -86,6 +86,7 @@ def test_sizes_at_every_boundary_give_the_plaintext_join(suite: Suite) -> None:
         check(suite, n_receiver, n_sender, draw)
 
 
+@pytest.mark.scale
 @pytest.mark.slow
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.value)
 def test_random_sizes_give_the_plaintext_join(suite: Suite) -> None:

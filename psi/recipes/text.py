@@ -22,7 +22,7 @@ def is_ascii(column: pl.Expr) -> pl.Expr:
 def fold(column: pl.Expr) -> pl.Expr:
     """Return text taken apart (NFKD), in upper case, taken apart again (psi.md, nfkd-upper-alnum/1, steps 1 to 4)."""
     return (
-        column.str.replace_all(r"[^\p{Age=14.0}]+", "")
+        column.str.replace_all(r"[\P{Age=14.0}\p{Noncharacter_Code_Point}]+", "")  # these have an age too
         .str.normalize("NFKD")
         .str.to_uppercase()
         .str.replace_many(dict(_LATER_CAPITALS))
