@@ -142,8 +142,10 @@ def suites(results: Results) -> str:
 
 def kernel_table(results: Results) -> str:
     """Return the table of single kernels."""
+    if "kernels" not in results:
+        return "Not measured at this commit."
     lines = ["| kernel, one thread | median | least | measured by |", "|---|---|---|---|"]
-    for kernel in results.get("kernels", {"kernels": []})["kernels"]:
+    for kernel in results["kernels"]["kernels"]:
         unit = "ns" if kernel["unit"] == "ns per item" else kernel["unit"]
         lines.append(
             f"| {kernel['name']} | {kernel['median']:,.1f} {unit} | {kernel['min']:,.1f} {unit} | {kernel['by']} |"
