@@ -87,7 +87,7 @@ fast-tests: .venv/.dev
 
 covered-tests: .venv/.dev
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest $(IN_PARALLEL)
+	$(BIN)/coverage run -m pytest $(IN_PARALLEL) --durations=10
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --fail-under=95
 

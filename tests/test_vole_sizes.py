@@ -95,6 +95,7 @@ def test_random_sizes_give_the_plaintext_join(suite: Suite) -> None:
         check(suite, draw.randint(0, MOST), draw.randint(0, MOST), draw)
 
 
+@pytest.mark.scale
 @pytest.mark.slow
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.value)
 def test_the_first_sizes_with_several_batches_of_the_correlation_give_the_plaintext_join(
