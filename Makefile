@@ -24,8 +24,7 @@ BENCH_OPTIONS ?=
 # Two at a time, whichever is free next; times are measured elsewhere.
 IN_PARALLEL := -q -n 2 --dist worksteal -p no:benchmark
 # What is tried of a wheel: that it is whole. The rest is no other code than what is tested in place.
-WHEEL_TESTS := $(BACKEND_TESTS) $(addprefix tests/,test_cli_errors.py test_cli_terms.py test_gate.py test_matched.py \
-  test_identity.py test_scenario.py)
+WHEEL_TESTS := $(addprefix tests/,test_official_vectors.py test_vectors.py test_cli_errors.py test_gate.py)
 SMALL := --requests 20000 --records 20000 --matches 750
 
 .PHONY: help demo dev check test test-slow bench vectors wheel clean

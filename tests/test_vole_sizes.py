@@ -76,6 +76,7 @@ def test_a_few_random_sizes_give_the_plaintext_join(suite: Suite) -> None:
         check(suite, draw.randint(0, 9000), draw.randint(0, 9000), draw)
 
 
+@pytest.mark.scale
 @pytest.mark.slow
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.value)
 def test_sizes_at_every_boundary_give_the_plaintext_join(suite: Suite) -> None:
