@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import resource
 import secrets
 import sys
 import time
@@ -15,28 +13,11 @@ import numpy as np
 
 from benchmarks import workload
 from psi import identity, transport
+from psi.bench.meter import cpu_s, forget_peak, show
 from psi.items import Collector
 from psi.run.machine import peak_rss_bytes
 from psi.session import SEED_BYTES, Role, Session, backend
 from psi.wire import NONCE_BYTES, Suite
-
-
-def cpu_s() -> float:
-    """Return the processor time of this process, all threads, user and system."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-def forget_peak() -> None:
-    """Let the kernel count the peak of memory from here on, where it can (Linux)."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def show(record: dict[str, object]) -> None:
-    """Write a JSON line for the process that started this one."""
-    sys.stdout.write(json.dumps(record) + "\n")
-    sys.stdout.flush()
 
 
 def main() -> None:

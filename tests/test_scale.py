@@ -74,7 +74,7 @@ def joins(suite: Suite, n_receiver: int, n_sender: int, run: int) -> bool:
 
 
 def note(name: str, runs: int, right: int, began_s: float) -> None:
-    """Leave a line of what was run where ``PSI_SCALE_RECORD`` says; the page of performance quotes it."""
+    """Leave a line of what was run where ``PSI_SCALE_RECORD`` says, for who keeps a record."""
     path = os.environ.get("PSI_SCALE_RECORD")
     if path:
         record = {"name": name, "runs": runs, "right": right, "seconds": round(time.monotonic() - began_s, 1)}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from psi import run
-from psi.bench.party import cpu_s, forget_peak, show
+from psi.bench.meter import cpu_s, forget_peak, show
 from psi.run.machine import peak_rss_bytes
 
 WAIT_S = 3600.0

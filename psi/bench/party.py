@@ -7,10 +7,8 @@ prints as JSON lines.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import resource
 import sys
 import time
 from dataclasses import asdict
@@ -22,29 +20,12 @@ import psi.intake.matched  # what a run would import later, and the clock would 
 from psi import run, terms, transport
 from psi.bench import programs
 from psi.bench.alternatives import ALTERNATIVES, PSI, Alternative
+from psi.bench.meter import cpu_s, forget_peak, show
 from psi.errors import PsiError, TransportError
 from psi.run.machine import peak_rss_bytes
 
 WAIT_S = 3600.0
 _LISTENING = " port "
-
-
-def cpu_s() -> float:
-    """Return the processor time of this process, all threads, user and system."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-def forget_peak() -> None:
-    """Let the kernel count the peak of memory from here on, where it can (Linux)."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def show(record: dict[str, Any]) -> None:
-    """Write a JSON line for the process that started this one."""
-    sys.stdout.write(json.dumps(record) + "\n")
-    sys.stdout.flush()
 
 
 def main() -> int:
