@@ -40,7 +40,7 @@ dev: .venv/.dev ## install in place with everything that developing needs
 
 check: static fast-tests ## before every commit: format, lint, types, stub, clippy, import graph, fast tests
 
-test: static covered-tests crate-tests vectors-check wheel-tests small-demo ## everything: what CI calls
+test: static covered-tests vectors-check wheel-tests crate-tests small-demo ## everything: what CI calls
 
 test-slow: test ## and at a million items and more, with overflow checks, by every backend that can run here
 	$(BIN)/python -m pytest -q --scale
@@ -48,7 +48,7 @@ test-slow: test ## and at a million items and more, with overflow checks, by eve
 	for backend in portable avx2 avx512; do \
 	  if PSI_BACKEND=$$backend $(BIN)/python -c 'from psi import _core; _core.backend()' 2>/dev/null; then \
 	    echo "make: backend $$backend"; \
-	    PSI_BACKEND=$$backend $(CARGO) test -q --manifest-path $(CRATE) --release; \
+	    PSI_BACKEND=$$backend $(CARGO) test -q --manifest-path $(CRATE) --profile tested; \
 	    PSI_BACKEND=$$backend $(BIN)/python -m pytest -q $(BACKEND_TESTS); \
 	  else echo "make: this processor cannot run the backend $$backend: left out" >&2; fi; \
 	done
@@ -78,7 +78,7 @@ static: .venv/.dev
 	else echo "make: rustfmt is not installed, its check is left out" >&2; fi
 	if cargo clippy --version >/dev/null 2>&1; then \
 	  $(CARGO) clippy -q --manifest-path $(CRATE) --all-targets -- -D warnings; \
-	  $(CARGO) clippy -q --manifest-path $(CRATE) --all-targets --features python -- -D warnings; \
+	  $(CARGO) clippy -q --manifest-path $(CRATE) --lib --features python -- -D warnings; \
 	else echo "make: clippy is not installed, its check is left out" >&2; fi
 
 fast-tests: .venv/.dev
@@ -91,7 +91,7 @@ covered-tests: .venv/.dev
 	$(BIN)/coverage report --fail-under=95
 
 crate-tests: .venv/.dev
-	$(CARGO) test --manifest-path $(CRATE) --release
+	$(CARGO) test --manifest-path $(CRATE) --profile tested
 
 .PHONY: vectors-check
 vectors-check: .venv/.dev

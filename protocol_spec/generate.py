@@ -8,26 +8,34 @@ missing or there is one too many. The files in ``vectors/official`` come from el
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from families import frame_files, okvs, role_files, session_files, silent_vole, values, vole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VECTORS = Path(__file__).parent / "vectors"
+# The longest first.
+FAMILIES = ("vole", "silent_vole", "okvs", "session_files", "role_files", "values", "frame_files")
 LINE_CHARACTERS = 110
 NOT_GENERATED = ("README.md", "schema.json", "official")
 
 
 def contents() -> Iterator[tuple[str, str]]:
     """Yield the path below ``vectors`` and the text of every generated file."""
-    for family in (values, silent_vole, okvs, vole, frame_files, role_files, session_files):
-        for path, content in family.files():
-            yield path, text(content)
+    with ProcessPoolExecutor() as processes:
+        for files in processes.map(texts, FAMILIES):
+            yield from files
+
+
+def texts(family: str) -> list[tuple[str, str]]:
+    """Return path and text of every file of one family."""
+    module = importlib.import_module(f"families.{family}")
+    return [(path, text(content)) for path, content in module.files()]
 
 
 def text(content: dict[str, Any]) -> str:
