@@ -1,8 +1,8 @@
 """
 Parts of the code in which few outputs live: how well the noise is hidden from somebody who looks at those alone.
 
-The rule is silent-vole.md, 11.3. With seven taps its attack is run, at a size at which it succeeds; with 21 the same
-part has no output at all.
+The rule is silent-vole.md, 11.3. With seven taps its attack is run, at a size at which it succeeds; with the taps of
+the product the same part has too few outputs.
 """
 
 from __future__ import annotations
@@ -33,16 +33,22 @@ def bits(trees: int, outputs: int, value_bits: int, taps: int) -> float:
 
 
 def test_the_rule_has_the_numbers_of_the_specification() -> None:
-    for value_bits, trees, outputs, with_21, with_7 in (
-        (128, 800, 102_400, 168, 32),
-        (128, 768, 98_304, 156, 30),
-        (128, 768, 6_144, 192, 113),
-        (64, 640, 81_920, 173, 64),
-        (64, 640, 5_120, 201, 132),
+    for value_bits, trees, outputs, taps, expected in (
+        (128, 1044, 133_632, lpn_code.TAPS, 159),
+        (128, 1024, 131_072, lpn_code.TAPS, 154),
+        (128, 1024, 8_192, lpn_code.TAPS, 245),
+        (64, 768, 98_304, lpn_code.TAPS, 147),
+        (64, 768, 6_144, lpn_code.TAPS, 212),
+        (128, 1044, 133_632, 7, 76),
+        (128, 1024, 131_072, 7, 72),
+        (128, 1024, 8_192, 7, 179),
+        (64, 768, 98_304, 7, 86),
+        (64, 768, 6_144, 7, 162),
+        (128, 768, 98_304, 7, 30),
+        (128, 768, 98_304, 21, 156),
+        (128, 1536, 196_608, 7, 156),
     ):
-        assert lpn_code.TAPS == 21
-        assert int(bits(trees, outputs, value_bits, 21)) == pytest.approx(with_21, abs=1)
-        assert int(bits(trees, outputs, value_bits, 7)) == pytest.approx(with_7, abs=1)
+        assert int(bits(trees, outputs, value_bits, taps)) == pytest.approx(expected, abs=1)
 
 
 def test_every_size_of_the_product_leaves_128_bits() -> None:
@@ -138,13 +144,14 @@ def sums_of(values: np.ndarray, living: list[int], sums: list[int]) -> list[int]
 
 
 @pytest.mark.slow
-def test_windows_find_the_noise_with_seven_taps_and_have_no_output_with_21(
+def test_windows_find_the_noise_with_seven_taps_and_have_too_few_outputs_with_those_of_the_product(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     trees, leaves, value_bits, share = 256, 512, 64, 60 / 128
     outputs = trees * leaves // 2
-    assert bits(640, 81_920, 64, 21) > 128
-    assert words(bytes(32), outputs, share)[1] == []
+    _, living, sums, _ = words(bytes(32), outputs, share)
+    assert len(living) < KILL
+    assert sums == []
     monkeypatch.setattr(lpn_code, "TAPS", 7)
     assert bits(trees, outputs, value_bits, 7) < 0
     part, living, sums, equations = words(bytes(32), outputs, share)

@@ -170,21 +170,25 @@ impl Backend {
         dispatch!(self, gf64_scale_add(factor, y, sum));
     }
 
-    /// Writes the BLAKE3 hash of the first `message_bytes` bytes of each block, which is zero behind them.
+    /// Writes the BLAKE3 hash of the message in each block, which is zero behind it.
     ///
     /// `mode` is [`portable::KEYED`], or [`portable::DERIVED`] with the key of a context.
     pub fn blake3_block(
         self,
         key: &[u32; 8],
         mode: u32,
-        message_bytes: u32,
+        lengths: portable::Lengths<'_>,
         blocks: &[[u8; 64]],
         hashes: &mut [[u8; 32]],
     ) {
         assert_eq!(blocks.len(), hashes.len());
-        assert!(message_bytes <= 64);
-        debug_assert!(blocks.iter().all(|block| block[message_bytes as usize..].iter().all(|&byte| byte == 0)));
-        dispatch!(self, blake3_block(key, mode, message_bytes, blocks, hashes));
+        if let portable::Lengths::Each(lengths) = lengths {
+            assert_eq!(lengths.len(), blocks.len());
+        }
+        debug_assert!(
+            (0..).zip(blocks).all(|(i, block)| block[lengths.of(i) as usize..].iter().all(|&byte| byte == 0))
+        );
+        dispatch!(self, blake3_block(key, mode, lengths, blocks, hashes));
     }
 }
 

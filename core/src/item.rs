@@ -83,31 +83,22 @@ pub fn digest_rows(
     Ok(digests)
 }
 
-/// Rows that one thread digests at a time: several of every length that occurs, so that lanes are full.
-const PIECE: usize = 2048;
+/// Rows that one thread digests at a time: their blocks stay in the first-level cache.
+const PIECE: usize = 256;
 
 /// The memory of one thread.
 struct Scratch {
     blocks: Vec<[u8; MESSAGE_BYTES]>,
-    sorted: Vec<[u8; MESSAGE_BYTES]>,
-    hashes: Vec<[u8; DIGEST_BYTES]>,
-    /// For each length of a message the rows that have it.
-    rows_of_length: Vec<Vec<u16>>,
+    lengths: Vec<u32>,
     encoded: Vec<u8>,
 }
 
 impl Scratch {
     fn new() -> Self {
-        Self {
-            blocks: vec![[0; MESSAGE_BYTES]; PIECE],
-            sorted: Vec::with_capacity(PIECE),
-            hashes: vec![[0; DIGEST_BYTES]; PIECE],
-            rows_of_length: vec![Vec::new(); MESSAGE_BYTES + 1],
-            encoded: Vec::new(),
-        }
+        Self { blocks: vec![[0; MESSAGE_BYTES]; PIECE], lengths: vec![0; PIECE], encoded: Vec::new() }
     }
 
-    /// Digests the rows from `first` on: short ones of one length together, each long one by itself.
+    /// Digests the rows from `first` on: short ones several at once, each long one by itself.
     fn digest(
         &mut self,
         hash: &ContextHash,
@@ -115,23 +106,20 @@ impl Scratch {
         first: usize,
         digests: &mut [[u8; DIGEST_BYTES]],
     ) -> Result<(), CoreError> {
-        for (offset, digest) in digests.iter_mut().enumerate() {
-            if let Some(length) = encode_short(columns, first + offset, &mut self.blocks[offset]) {
-                #[allow(clippy::cast_possible_truncation)] // below PIECE
-                self.rows_of_length[length].push(offset as u16);
-            } else {
-                encode(columns, first + offset, &mut self.encoded)?;
-                *digest = blake3::derive_key(ITEM_CONTEXT, &self.encoded);
-            }
+        let blocks = &mut self.blocks[..digests.len()];
+        let lengths = &mut self.lengths[..digests.len()];
+        let mut long = Vec::new();
+        for (offset, (block, length)) in blocks.iter_mut().zip(&mut *lengths).enumerate() {
+            *length = encode_short(columns, first + offset, block).unwrap_or_else(|| {
+                long.push(offset);
+                *block = [0; MESSAGE_BYTES];
+                0
+            });
         }
-        for (length, rows) in (0..).zip(&mut self.rows_of_length) {
-            self.sorted.clear();
-            self.sorted.extend(rows.iter().map(|&row| self.blocks[usize::from(row)]));
-            let hashes = &mut self.hashes[..rows.len()];
-            hash.hash(length, &self.sorted, hashes);
-            for (row, hash) in rows.drain(..).zip(hashes) {
-                digests[usize::from(row)] = *hash;
-            }
+        hash.hash(lengths, blocks, digests);
+        for offset in long {
+            encode(columns, first + offset, &mut self.encoded)?;
+            digests[offset] = blake3::derive_key(ITEM_CONTEXT, &self.encoded);
         }
         Ok(())
     }
@@ -139,7 +127,7 @@ impl Scratch {
 
 /// Writes the encoding of a row into a block, zeros behind it; returns its length unless it is too long for a block.
 #[inline]
-fn encode_short(columns: &[Column<'_>], row: usize, block: &mut [u8; MESSAGE_BYTES]) -> Option<usize> {
+fn encode_short(columns: &[Column<'_>], row: usize, block: &mut [u8; MESSAGE_BYTES]) -> Option<u32> {
     *block = [0; MESSAGE_BYTES];
     let mut used = 0;
     for column in columns {
@@ -150,7 +138,7 @@ fn encode_short(columns: &[Column<'_>], row: usize, block: &mut [u8; MESSAGE_BYT
         place.get_mut(..value.len())?.copy_from_slice(value);
         used += 4 + value.len();
     }
-    Some(used)
+    u32::try_from(used).ok()
 }
 
 /// Writes the encoding of a row of any length.

@@ -1,11 +1,11 @@
-//! BLAKE3 of many short messages of one length, several at once.
+//! BLAKE3 of many short messages, several at once.
 //!
 //! The crate `blake3` hashes one message at a time well only from a kilobyte up; tags are hashes of 48 bytes.
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::backend::Backend;
-use crate::backend::portable::{DERIVED, KEYED};
+use crate::backend::portable::{DERIVED, KEYED, Lengths};
 
 /// Length of the longest message: a block.
 pub const MESSAGE_BYTES: usize = 64;
@@ -27,9 +27,9 @@ impl ContextHash {
         Self { backend, key: words(&blake3::hazmat::hash_derive_key_context(context)) }
     }
 
-    /// Writes the 32-byte hash of each message of `message_bytes`; the blocks are zero behind the message.
-    pub fn hash(&self, message_bytes: u32, blocks: &[[u8; MESSAGE_BYTES]], hashes: &mut [[u8; 32]]) {
-        self.backend.blake3_block(&self.key, DERIVED, message_bytes, blocks, hashes);
+    /// Writes the 32-byte hash of each message, of `lengths` bytes; the blocks are zero behind the messages.
+    pub fn hash(&self, lengths: &[u32], blocks: &[[u8; MESSAGE_BYTES]], hashes: &mut [[u8; 32]]) {
+        self.backend.blake3_block(&self.key, DERIVED, Lengths::Each(lengths), blocks, hashes);
     }
 }
 
@@ -53,7 +53,7 @@ impl KeyedHash {
 
     /// Writes the 32-byte hash of each message; the blocks are zero behind the message.
     pub fn hash(&self, blocks: &[[u8; 64]], hashes: &mut [[u8; 32]]) {
-        self.backend.blake3_block(&self.key, KEYED, self.message_bytes, blocks, hashes);
+        self.backend.blake3_block(&self.key, KEYED, Lengths::All(self.message_bytes), blocks, hashes);
     }
 }
 
@@ -78,10 +78,29 @@ mod tests {
                     for (block, hash) in blocks.iter().zip(&hashes) {
                         assert_eq!(blake3::keyed_hash(&key, &block[..message_bytes]), *hash, "{}", backend.name());
                     }
-                    ContextHash::new(backend, "psi/1 test").hash(message_bytes as u32, &blocks, &mut hashes);
-                    for (block, hash) in blocks.iter().zip(&hashes) {
-                        assert_eq!(blake3::derive_key("psi/1 test", &block[..message_bytes]), *hash);
-                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[allow(clippy::cast_possible_truncation)] // bytes of no note
+    fn messages_of_a_context_can_have_a_length_each() {
+        for backend in Backend::available() {
+            for count in [0, 1, 7, 8, 9, 15, 16, 17, 130] {
+                let lengths: Vec<u32> = (0..count).map(|i| i * 37 % 65).collect();
+                let blocks: Vec<[u8; 64]> = lengths
+                    .iter()
+                    .map(|&length| {
+                        std::array::from_fn(
+                            |j| if j < length as usize { (j * 5 + 3) as u8 ^ length as u8 } else { 0 },
+                        )
+                    })
+                    .collect();
+                let mut hashes = vec![[0; 32]; count as usize];
+                ContextHash::new(backend, "psi/1 test").hash(&lengths, &blocks, &mut hashes);
+                for ((block, length), hash) in blocks.iter().zip(lengths).zip(&hashes) {
+                    assert_eq!(blake3::derive_key("psi/1 test", &block[..length as usize]), *hash);
                 }
             }
         }

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Around the boundaries between depths, one batch and several, and the real sizes.
-LENGTHS = (1, 6144, 6145, 98304, 98305, 196607, 196608, 1736973, 10290128, 2**29)
+LENGTHS = (1, 8192, 8193, 131072, 131073, 262143, 262144, 1736973, 10290128, 2**29)
 CODE_OUTPUTS = (24, 48)
 TREE_DEPTHS = (1, 2, 5)
 RUNS = (

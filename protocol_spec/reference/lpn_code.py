@@ -14,7 +14,7 @@ from .blocks import BLOCK_BYTES, counter_stream, xor_all
 
 BLOCK = 8
 PASSES = 2
-TAPS = 21
+TAPS = 11
 THIRDS = 3
 USE_TAPS = 3
 
@@ -62,7 +62,7 @@ def convolve(values: np.ndarray, bits: np.ndarray) -> np.ndarray:
 
 
 def taps(stream: np.ndarray, outputs: int) -> np.ndarray:
-    """Return the 21 taps of every output: three in thirds, the others anywhere."""
+    """Return the 11 taps of every output: three in thirds, the others anywhere."""
     words = stream.view("<u4").astype(np.uint64).reshape(outputs, TAPS)
     drawn = np.empty((outputs, TAPS), dtype=np.uint64)
     for tap in range(THIRDS):

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)] // each block has its reason; that the instructions exist is shown by `Avx2`
 #![allow(clippy::wildcard_imports, clippy::large_types_passed_by_value, clippy::trivially_copy_pass_by_ref)] // intrinsics
 
-use super::portable::AesKey;
+use super::portable::{AesKey, Lengths};
 
 /// What [`Avx2::detect`] looks for.
 pub const NEEDS: &str = "avx2, aes, pclmulqdq";
@@ -97,6 +97,7 @@ mod wide {
 pub(super) mod blake3 {
     use core::arch::x86_64::*;
 
+    use super::super::portable::Lengths;
     use super::super::vector::{FLAGS, INITIAL, SCHEDULE, blake3_kernel};
 
     /// Exchanges rows and columns of an 8x8 matrix of words.
@@ -181,7 +182,7 @@ pub(super) mod blake3 {
         features: "avx2", vector: __m256i, lanes: 8,
         splat: _mm256_set1_epi32, add: _mm256_add_epi32, xor: _mm256_xor_si256,
         rotate_16: rotate_16, rotate_12: rotate_12, rotate_8: rotate_8, rotate_7: rotate_7,
-        load: load_words, store: store_words,
+        load: load_words, store: store_words, load_lengths: _mm256_loadu_si256,
     }
 }
 
@@ -222,10 +223,10 @@ pub(super) fn blake3_block(
     _: Avx2,
     key: &[u32; 8],
     mode: u32,
-    message_bytes: u32,
+    lengths: Lengths<'_>,
     blocks: &[[u8; 64]],
     hashes: &mut [[u8; 32]],
 ) {
     // SAFETY: an `Avx2` exists only if `detect` found avx2.
-    unsafe { blake3::blake3_block(key, mode, message_bytes, blocks, hashes) }
+    unsafe { blake3::blake3_block(key, mode, lengths, blocks, hashes) }
 }

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)] // each block has its reason; that the instructions exist is shown by `Avx512`
 #![allow(clippy::wildcard_imports, clippy::large_types_passed_by_value, clippy::trivially_copy_pass_by_ref)] // intrinsics
 
-use super::portable::AesKey;
+use super::portable::{AesKey, Lengths};
 
 /// What [`Avx512::detect`] looks for.
 pub const NEEDS: &str = "avx512f, avx512bw, avx512dq, avx512vl, avx512vbmi, vaes, vpclmulqdq, gfni";
@@ -65,6 +65,7 @@ mod blake3 {
     use core::arch::x86_64::*;
 
     use super::super::avx2::blake3 as eight;
+    use super::super::portable::Lengths;
     use super::super::vector::{FLAGS, INITIAL, SCHEDULE, blake3_kernel};
 
     #[inline]
@@ -98,7 +99,7 @@ mod blake3 {
         splat: _mm512_set1_epi32, add: _mm512_add_epi32, xor: _mm512_xor_si512,
         rotate_16: _mm512_ror_epi32::<16>, rotate_12: _mm512_ror_epi32::<12>,
         rotate_8: _mm512_ror_epi32::<8>, rotate_7: _mm512_ror_epi32::<7>,
-        load: load_words, store: store_words,
+        load: load_words, store: store_words, load_lengths: _mm512_loadu_si512,
     }
 }
 
@@ -138,9 +139,9 @@ pub(super) fn blake3_block(
     _: Avx512,
     key: &[u32; 8],
     mode: u32,
-    message_bytes: u32,
+    lengths: Lengths<'_>,
     blocks: &[[u8; 64]],
     hashes: &mut [[u8; 32]],
 ) {
-    present!(blake3::blake3_block(key, mode, message_bytes, blocks, hashes));
+    present!(blake3::blake3_block(key, mode, lengths, blocks, hashes));
 }

@@ -17,6 +17,25 @@ pub const KEYED: u32 = 16;
 /// The mode of BLAKE3 in which the key stands for a context (its flag `DERIVE_KEY_MATERIAL`).
 pub const DERIVED: u32 = 64;
 
+/// The lengths in bytes of messages of one block each, at most 64.
+#[derive(Clone, Copy)]
+pub enum Lengths<'a> {
+    /// All have this one.
+    All(u32),
+    /// Each has its own.
+    Each(&'a [u32]),
+}
+
+impl Lengths<'_> {
+    /// Returns the length of a message.
+    pub(super) fn of(self, message: usize) -> u32 {
+        match self {
+            Self::All(length) => length,
+            Self::Each(lengths) => lengths[message],
+        }
+    }
+}
+
 /// An AES-128 key, expanded for every backend. Wiped when dropped; it has no `Debug`.
 #[derive(ZeroizeOnDrop)]
 pub struct AesKey {
@@ -177,7 +196,7 @@ pub(super) fn gf64_scale_add(factor: u128, y: &[u64], sum: &mut [u128]) {
 pub(super) fn blake3_block(
     key: &[u32; 8],
     mode: u32,
-    message_bytes: u32,
+    lengths: Lengths<'_>,
     blocks: &[[u8; 64]],
     hashes: &mut [[u8; 32]],
 ) {
@@ -185,12 +204,12 @@ pub(super) fn blake3_block(
     for (bytes, word) in key_bytes.chunks_exact_mut(4).zip(key) {
         bytes.copy_from_slice(&word.to_le_bytes());
     }
-    for (block, hash) in blocks.iter().zip(hashes) {
+    for (i, (block, hash)) in blocks.iter().zip(hashes).enumerate() {
         let mut state = match mode {
             KEYED => blake3::Hasher::new_keyed(&key_bytes),
             _ => blake3::Hasher::new_from_context_key(&key_bytes),
         };
-        *hash = state.update(&block[..message_bytes as usize]).finalize().into();
+        *hash = state.update(&block[..lengths.of(i) as usize]).finalize().into();
         state.zeroize();
     }
     key_bytes.zeroize();

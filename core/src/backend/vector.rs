@@ -220,7 +220,7 @@ macro_rules! blake3_kernel {
         features: $features:literal, vector: $vector:ty, lanes: $lanes:literal,
         splat: $splat:expr, add: $add:ident, xor: $xor:ident,
         rotate_16: $rotate_16:expr, rotate_12: $rotate_12:expr, rotate_8: $rotate_8:expr, rotate_7: $rotate_7:expr,
-        load: $load_words:ident, store: $store_words:ident $(,)?
+        load: $load_words:ident, store: $store_words:ident, load_lengths: $load_lengths:expr $(,)?
     ) => {
         const MESSAGES: usize = $lanes;
 
@@ -243,7 +243,7 @@ macro_rules! blake3_kernel {
         fn compress(
             key: &[u32; 8],
             mode: u32,
-            message_bytes: u32,
+            message_bytes: $vector,
             blocks: &[[u8; 64]; MESSAGES],
             hashes: &mut [[u8; 32]; MESSAGES],
         ) {
@@ -255,7 +255,7 @@ macro_rules! blake3_kernel {
             for i in 0..4 {
                 v[8 + i] = $splat(INITIAL[i].cast_signed());
             }
-            v[14] = $splat(message_bytes.cast_signed());
+            v[14] = message_bytes;
             v[15] = $splat((FLAGS | mode).cast_signed());
             for s in &SCHEDULE {
                 mix(&mut v, [0, 4, 8, 12], words[s[0]], words[s[1]]);
@@ -278,20 +278,30 @@ macro_rules! blake3_kernel {
         pub(super) fn blake3_block(
             key: &[u32; 8],
             mode: u32,
-            message_bytes: u32,
+            lengths: Lengths<'_>,
             blocks: &[[u8; 64]],
             hashes: &mut [[u8; 32]],
         ) {
+            let message_bytes = |first: usize| match lengths {
+                Lengths::All(length) => $splat(length.cast_signed()),
+                Lengths::Each(lengths) => {
+                    let mut batch = [0; MESSAGES];
+                    let lengths = &lengths[first..lengths.len().min(first + MESSAGES)];
+                    batch[..lengths.len()].copy_from_slice(lengths);
+                    // SAFETY: the array is readable and as long as the vector; the load needs no alignment.
+                    unsafe { $load_lengths(batch.as_ptr().cast()) }
+                }
+            };
             let (batches, rest) = blocks.as_chunks::<MESSAGES>();
             let (outputs, output_rest) = hashes.as_chunks_mut::<MESSAGES>();
-            for (batch, output) in batches.iter().zip(outputs) {
-                compress(key, mode, message_bytes, batch, output);
+            for (number, (batch, output)) in batches.iter().zip(outputs).enumerate() {
+                compress(key, mode, message_bytes(number * MESSAGES), batch, output);
             }
             if !rest.is_empty() {
                 let mut batch = [[0; 64]; MESSAGES];
                 let mut output = [[0; 32]; MESSAGES];
                 batch[..rest.len()].copy_from_slice(rest);
-                compress(key, mode, message_bytes, &batch, &mut output);
+                compress(key, mode, message_bytes(batches.len() * MESSAGES), &batch, &mut output);
                 output_rest.copy_from_slice(&output[..rest.len()]);
             }
         }

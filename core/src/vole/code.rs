@@ -13,9 +13,9 @@ use crate::fixed_key::FixedKey;
 use crate::okvs::Value;
 use crate::ot::derive;
 
-/// Sums of the convolved half that each output takes: with a third of them, few outputs live in a part of the code that
-/// is small enough to find the noise by (silent-vole.md, 11.3).
-pub const TAPS: usize = 21;
+/// Sums of the convolved half that each output takes: with fewer at the same noise, too many outputs live in a part of the
+/// code that is small enough to find the noise by (silent-vole.md, 11.3).
+pub const TAPS: usize = 11;
 /// Taps that have a third of the convolved half each; the others are anywhere.
 const THIRDS: usize = 3;
 /// Outputs that one thread gathers at a time.

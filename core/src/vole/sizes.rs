@@ -6,11 +6,11 @@ use crate::ot::softspoken::CHUNK;
 /// Longest correlation; positions and taps then fit 32 bits.
 pub const MAX_LENGTH: usize = 1 << 29;
 /// Trees of a batch at least, for values of 128 bits (silent-vole.md, 11.2 and 11.3).
-pub const WIDE_NOISE: usize = 768;
+pub const WIDE_NOISE: usize = 1024;
 /// Trees of a batch at least, for values of 64 bits.
-pub const NARROW_NOISE: usize = 640;
+pub const NARROW_NOISE: usize = 768;
 /// Trees more for each level of a bootstrapping batch beyond [`DEEPEST`]: a longer code has smaller parts.
-const NOISE_PER_LEVEL: usize = 24;
+const NOISE_PER_LEVEL: usize = 96;
 /// Depth of a tree: 16 leaves at least, so that the smallest batch has thousands of outputs.
 pub const LEAST_DEPTH: usize = 4;
 /// Depth of a tree of a main batch at most: deeper ones save bytes, but a batch leaves the cache (silent-vole.md, 11.5).
@@ -179,7 +179,7 @@ mod tests {
                     assert!(sizes.batch.outputs() * sizes.batches >= length);
                     for batch in sizes.all_batches() {
                         assert!(batch.trees.is_multiple_of(2) && batch.outputs().is_multiple_of(8));
-                        assert!(batch.trees >= if value_bits == 128 { 768 } else { 640 });
+                        assert!(batch.trees >= if value_bits == 128 { 1024 } else { 768 });
                         let bits = 0.415_037 * batch.trees as f64 - value_bits as f64;
                         assert!(bits - (sizes.messages() as f64).log2() >= 128.0, "{length}: {bits}");
                         // The single-test rule at the assumed distance 0.15, after the same union.
@@ -200,16 +200,16 @@ mod tests {
     #[test]
     fn the_numbers_at_the_boundaries_are_those_of_the_specification() {
         let new = |length| Sizes::new(length, 128, true).unwrap();
-        for (length, depth) in [(1, 4), (6_144, 4), (6_145, 5), (98_304, 8)] {
-            let batch = Batch { trees: 768, depth };
+        for (length, depth) in [(1, 4), (8_192, 4), (8_193, 5), (131_072, 8)] {
+            let batch = Batch { trees: 1024, depth };
             assert_eq!((new(length).bootstrap, new(length).batch, new(length).batches), (None, batch, 1));
         }
-        assert_eq!(new(98_305).batch, Batch { trees: 770, depth: 8 });
-        assert_eq!((new(196_607).batches, new(196_608).batches), (1, 2));
+        assert_eq!(new(131_073).batch, Batch { trees: 1026, depth: 8 });
+        assert_eq!((new(262_143).batches, new(262_144).batches), (1, 2));
         let lead = new(1_736_973);
-        let (batch, bootstrap) = (Batch { trees: 800, depth: 8 }, Batch { trees: 768, depth: 6 });
-        assert_eq!((lead.batches, lead.batch, lead.bootstrap), (17, batch, Some(bootstrap)));
-        assert_eq!((lead.cots(), lead.padded(), lead.total_bytes()), (211_840, 211_968, 3_809_584));
+        let (batch, bootstrap) = (Batch { trees: 1044, depth: 8 }, Batch { trees: 1024, depth: 5 });
+        assert_eq!((lead.batches, lead.batch, lead.bootstrap), (13, batch, Some(bootstrap)));
+        assert_eq!((lead.cots(), lead.padded(), lead.total_bytes()), (244_896, 245_120, 3_877_312));
         for length in [0, MAX_LENGTH + 1] {
             let error = CoreError::CorrelationLength { length, limit: MAX_LENGTH };
             assert_eq!(Sizes::new(length, 128, true), Err(error));
