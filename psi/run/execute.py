@@ -282,7 +282,7 @@ class _Run:
     def _progress(self, phase: str, percent: int) -> None:
         self._tell(Progress(phase, percent))
 
-    def _both(self, own: session.Progress, peer: session.Progress) -> None:
+    def _both(self, _number: int, own: session.Progress, peer: session.Progress) -> None:
         self._tell(Progress(own.phase.value, own.percent, peer.phase.value, peer.percent))
 
     def _tell(self, progress: Progress) -> None:
