@@ -249,7 +249,7 @@ def test_an_interrupt_ends_both_parties_and_leaves_nothing(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     update = Board.update
 
-    def interrupted(board: Board, row: str, phase: str, percent: int) -> None:
+    def interrupted(board: Board, row: str, phase: str, percent: int, key: str = "") -> None:
         update(board, row, phase, percent)
         if row == "requester":
             os.kill(os.getpid(), number)
