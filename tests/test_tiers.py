@@ -378,6 +378,41 @@ def test_key_that_nobody_has_stops_check_and_run_before_anybody_is_met(
     assert "nobody listens" not in join.stderr
 
 
+@pytest.mark.parametrize(
+    ("change", "code", "message"),
+    [
+        (
+            ('name = "name and birth"', 'name = "number and zip"'),
+            4,
+            "terms.toml: keys: name: 'number and zip' is there twice",
+        ),
+        (
+            ('compare = "count"', 'compare = "report"'),
+            4,
+            "terms.toml: keys[2].compare: invalid enum value 'report'",
+        ),
+        (("[[keys]]", "[[key]]"), 4, "terms.toml: key: unknown field"),
+        (('requester = "last"', 'requester = "surname"'), 3, "requests.csv: no column 'surname' among its 4"),
+    ],
+)
+def test_key_that_cannot_be_is_one_message_on_the_command_line(
+    tmp_path: Path,
+    agreed: Terms,
+    psi_inside: Callable[..., Any],
+    change: tuple[str, str],
+    code: int,
+    message: str,
+) -> None:
+    text = (tmp_path / "terms.toml").read_text()
+    assert change[0] in text
+    if change[0] == "[[keys]]":
+        text = text.replace("[[keys.columns]]", "[[key.columns]]")
+    (tmp_path / "terms.toml").write_text(text.replace(*change))
+    done = psi_inside("check", FILES["requester"], "--terms", "terms.toml", "--side", "requester")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (code, f"psi: error: {message}")
+    assert len(done.stderr.splitlines()) <= 2
+
+
 def test_plan_sums_over_keys(
     tmp_path: Path, agreed: Terms, psi_inside: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
