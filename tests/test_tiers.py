@@ -232,7 +232,7 @@ def test_screen_of_a_run_names_each_key_and_what_was_learned(
     assert "key       number and zip (match), " in done.stdout
     assert f"learned   which {overlaps[0]} of its own" in done.stdout
     assert f", {len(first)} rows" in done.stdout
-    assert "nothing about who is on both lists" in done.stdout.partition("number (count)")[2]
+    assert "by this key nothing about who is on both lists" in done.stdout.partition("number (count)")[2]
     shown = log.read_text().partition("number (count)")[2]
     assert f"how many people are on both lists: {expected('holder', TIERS)[0][2]}, not which" in shown
 

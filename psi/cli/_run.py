@@ -91,7 +91,7 @@ def _result(run: RunInput, receipt: Receipt) -> str:
     for key in receipt.keys:
         if several:
             lines.append(f"key       {key.name} ({key.compare}), {count(key.items['own'])} compared")
-        facts = _learned(receipt.side, key)
+        facts = _learned(receipt.side, key, one_of_several=several)
         lines += [f"{'learned' if not place else '':<10}{fact}" for place, fact in enumerate(facts)]
     lines += [
         f"bytes     {megabytes(receipt.bytes_sent)} sent, {megabytes(receipt.bytes_received)} received",
@@ -103,11 +103,19 @@ def _result(run: RunInput, receipt: Receipt) -> str:
     return "\n".join([*lines, f"receipt   {run.out / _receipt_name()}"])
 
 
-def _learned(side: str, key: KeyOutcome) -> list[str]:
+def _learned(side: str, key: KeyOutcome, *, one_of_several: bool) -> list[str]:
     """Return what this side learned by one key."""
     other = "holder" if side == "requester" else "requester"
     learners = (other,) if key.overlap is None else (side,)
-    return learned(side, learners, key.suite, key.items["own"], key.items["peer"], key.overlap or 0)
+    return learned(
+        side,
+        learners,
+        key.suite,
+        key.items["own"],
+        key.items["peer"],
+        key.overlap or 0,
+        one_of_several=one_of_several,
+    )
 
 
 def _receipt_name() -> str:

@@ -110,7 +110,7 @@ def _keys(keys: Sequence[Key]) -> AoT:
         for column in key.columns:
             row = tomlkit.table()
             row.update(_there(column))
-            if column is key.columns[-1]:
+            if key is keys[-1] and column is key.columns[-1]:
                 row.add(tomlkit.nl())
             columns.append(row)
         table["columns"] = columns
