@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from psi import run, terms, transport, wire
+from psi import intake, run, terms, transport, wire
 from psi.cli._two_parties import run_both
 from psi.errors import PeerError, PsiError, StateError
 from psi.identity import Identity
@@ -291,8 +291,6 @@ def test_refusal_under_a_later_key_leaves_no_output(
     )
 
     def cheat() -> None:
-        from psi import intake
-
         with listener, listener.accept(timeout_s=30) as channel:
             taken = intake.read(
                 tmp_path / FILES["holder"],

@@ -46,7 +46,9 @@ _ROW_BYTES = 110  # of a file that is not here
 _RECEIVER_ITEM_BYTES, _SENDER_ITEM_BYTES, _BATCH_ITEM_BYTES = 84, 76, 48
 _SENDER_COLUMN_BYTES, _BLOCK_BYTES = 20, 16
 _GROUP_ITEM_BYTES = 160
-_IDLE_ITEM_BYTES = 40  # of a key whose session is not at work: its digest, its row and the item of the row
+_IDLE_ITEM_BYTES = (
+    100  # of each further key: 80 to 117 with three keys at 400,000 rows, 40 of them in use later
+)
 
 
 @dataclass(frozen=True)
