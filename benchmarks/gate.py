@@ -26,7 +26,7 @@ folder, side, threads = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 agreement = terms.load(folder / "terms.toml")
 file = folder / {"requester": "requests.csv", "holder": "records.csv"}[side]
 start, cpu = time.perf_counter(), time.process_time()
-taken = intake.read(file, party=getattr(agreement, side), side=side, key=agreement.key,
+taken = intake.read(file, party=getattr(agreement, side), side=side, keys=agreement.keys,
                     rejects=folder / f"{side}.{os.getpid()}.csv", threads=threads)
 wall, cpu = time.perf_counter() - start, time.process_time() - cpu
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -19,7 +19,7 @@ DIGEST_BYTES = 32
 @dataclass(frozen=True)
 class Items:
     """
-    Hold the distinct items of a party and which rows they come from.
+    Hold the distinct items of a party under one key and which rows they come from.
 
     ``digests`` has one row of 32 bytes for each item, in the order of its first row. ``rows`` are the rows that have
     an item, ascending, and ``item_of_row`` is the item of each: several rows with one key have one item. Rows
@@ -37,6 +37,12 @@ class Items:
     def collapsed(self) -> int:
         """Return how many rows repeat the key of a row before them."""
         return len(self.rows) - len(self.digests)
+
+    @property
+    def first_rows(self) -> NDArray[np.uint32]:
+        """Return the first row of each item, in the order of the items."""
+        newest = np.maximum.accumulate(self.item_of_row)  # items are numbered as they come
+        return self.rows[np.flatnonzero(np.diff(newest.astype(np.int64), prepend=-1))]
 
     def rows_of(self, items: NDArray[np.uint32]) -> NDArray[np.uint32]:
         """Return the rows of some items, ascending, every row of each; raises `IndexError` for an item that is none."""

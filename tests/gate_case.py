@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from psi import intake
-from psi.terms import ColumnRule, KeyColumn, Party
+from psi.terms import ColumnRule, Key, KeyColumn, Party
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,11 @@ RULES = (
     ColumnRule(columns=("tin",), rule="tax-number/1"),
     ColumnRule(columns=("dob",), rule="date/1", format="%Y-%m-%d"),
 )
+
+
+def one(key: tuple[KeyColumn, ...] = KEY) -> tuple[Key, ...]:
+    """Return the keys of terms that have one, of these columns."""
+    return (Key(name="key", columns=key),)
 
 
 def make_party(
@@ -62,11 +67,12 @@ class Gate:
         *,
         party: Party | None = None,
         key: tuple[KeyColumn, ...] = KEY,
+        keys: tuple[Key, ...] = (),
         chunk_bytes: int = 1 << 20,
         name: str = "requests.csv",
         on_report: Callable[[intake.GateReport], None] | None = None,
     ) -> intake.Intake:
-        """Read a file, or bytes that become one, as the requester."""
+        """Read a file, or bytes that become one, as the requester, under one ``key`` or under several ``keys``."""
         path = content if not isinstance(content, bytes) else self.folder / name
         if isinstance(content, bytes):
             path.write_bytes(content)
@@ -74,7 +80,7 @@ class Gate:
             path,
             party=party or make_party(),
             side="requester",
-            key=key,
+            keys=keys or one(key),
             rejects=self.folder / "rejects.csv",
             chunk_bytes=chunk_bytes,
             on_report=on_report,

@@ -179,6 +179,7 @@ RECORD = {
         {"column": "street", "rule": "street/1", "reason": "street", "rejected": 2},
     ],
     "recipes": [{"column": "a" * 80, "recipe": "digits/1", "changed": 3}],
+    "keys": [{"name": "a & b", "rows": 8, "percent": 80.0, "items": 7, "collapsed": 1}],
     "side": "requester",
     "terms_digest": "ab" * 32,
     "max_rejected_percent": 20,
@@ -192,6 +193,8 @@ def test_page_needs_nothing_from_elsewhere_and_is_the_same_each_time(tmp_path: P
     text = (tmp_path / "one.html").read_text(encoding="utf-8")
     assert text == (tmp_path / "two.html").read_text(encoding="utf-8")
     assert "a&lt;b&gt;&amp;.csv" in text
+    assert "<td>a &amp; b</td>" in text
+    assert "Who has the key" in text
     assert "<script" not in text
     assert not re.search(r"""(src|href)=["'](?!#)""", text)
     assert not re.search(r"url\((?!#)|@import|<link|<iframe|<img", text)

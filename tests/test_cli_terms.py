@@ -84,7 +84,10 @@ def test_new_takes_every_choice_from_flags(folder: Path, psi_inside: Command) ->
     assert (agreement.suite.value, agreement.learns) == ("ecdh-cardinality", "holder")
     assert agreement.expires.isoformat() == "2999-01-31"
     assert (agreement.requester.max_items, agreement.holder.max_items) == (700_000, 160_000_000)
-    formats = [(column.name, column.requester_format, column.holder_format) for column in agreement.key]
+    formats = [
+        (column.name, column.requester_format, column.holder_format) for column in agreement.keys[0].columns
+    ]
+    assert [(key.name, key.compare) for key in agreement.keys] == [("key", "count")]  # as its suite is
     assert formats == [
         ("number", None, None),
         ("born", "%m/%d/%Y", "%Y-%m-%d"),
@@ -118,8 +121,14 @@ def test_new_never_overwrites(folder: Path, psi_inside: Command) -> None:
         (("--max-records", "300000000"), 4, "holder.max_items: expected int <= 268435456"),
         (("--key", "tin"), 2, "invalid value for --key"),
         (("--key", "tin=a:b"), 2, "invalid value for --key"),
-        (("--key", "tin=a:b:rot13/1"), 4, "key[0].recipe: no recipe 'rot13/1'"),
-        (("--key", "tin=:b:digits/1"), 4, "key[0].requester: expected str of length >= 1"),
+        (("--key", "tin=a:b:rot13/1"), 4, "keys[0].columns[0].recipe: no recipe 'rot13/1'"),
+        (("--key", "tin=:b:digits/1"), 4, "keys[0].columns[0].requester: expected str of length >= 1"),
+        (
+            ("--key", "tin=a:b:digits/1", "--count", "born"),
+            2,
+            "invalid value for --count: no --key belongs to a key",
+        ),
+        (("--key", "tin=a:b:digits/1", "--count", "key"), 4, "suite: every key is to count"),
         (("--require", "tin"), 2, "invalid value for --require"),
         (("--require", "nobody:tin"), 2, "invalid value for --require"),
         (("--rule", "holder:tin"), 2, "invalid value for --rule"),

@@ -63,6 +63,24 @@ def test_what_this_side_did_not_learn_is_not_made_up(run: Path) -> None:
     assert "<figure>" not in page  # nothing to draw
 
 
+def test_of_several_keys_people_are_counted_by_the_first_and_that_is_said(run: Path) -> None:
+    assert compare.compare(run, file=None).document()["people"] == {
+        "own": 5000,
+        "peer": 1200,
+        "both": 37,
+        "by_key": None,
+    }
+    keys = [{"name": "number & place"}, {"name": "number"}]
+    (run / "receipt.json").write_text(json.dumps({**RECEIPT, "keys": keys[:1]}))
+    assert "by the key" not in compare.answer(compare.compare(run, file=None))
+    (run / "receipt.json").write_text(json.dumps({**RECEIPT, "keys": keys}))
+    made = compare.compare(run, file=None)
+    assert made.by == "number & place"
+    assert '5,000 and 1,200 (by the key "number & place", the first of several)' in compare.answer(made)
+    page = html.unescape(compare.html(made).decode())
+    assert 'People are counted by the first of them, "number & place"' in page
+
+
 def test_the_page_says_every_number_of_its_table(run: Path) -> None:
     made = compare.compare(run, file=None)
     page = html.unescape(compare.html(made).decode())

@@ -249,7 +249,7 @@ def test_an_interrupt_ends_both_parties_and_leaves_nothing(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     update = Board.update
 
-    def interrupted(board: Board, row: str, phase: str, percent: int) -> None:
+    def interrupted(board: Board, row: str, phase: str, percent: int, key: str = "") -> None:
         update(board, row, phase, percent)
         if row == "requester":
             os.kill(os.getpid(), number)
@@ -335,6 +335,18 @@ def test_the_board_writes_a_plain_line_now_and_then(capsys: pytest.CaptureFixtur
             else "psi: we: encoding own items 20 %\n"
             "psi: we: encoding own items 20 %; peer: waiting for the other side\n"
         )
+
+
+def test_the_board_says_which_of_several_keys_a_party_is_at(capsys: pytest.CaptureFixture[str]) -> None:
+    now = [0.0]
+    with Board(["we"], draw=False, clock=lambda: now[0]) as board:
+        now[0] += 30
+        board.update("we", "encode", 20, "number and zip")
+        now[0] += 30
+        board.update("we", "encode", 20, "number")  # news: another key
+    assert capsys.readouterr().err == (
+        "psi: we: encoding own items, number and zip 20 %\npsi: we: encoding own items, number 20 %\n"
+    )
 
 
 def test_the_board_draws_a_bar_for_each_row(

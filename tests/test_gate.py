@@ -24,7 +24,7 @@ from psi.errors import GateError, MachineError
 from psi.intake import GateReport
 from psi.intake.output import whole_file
 from psi.terms import ColumnRule, KeyColumn, Party
-from tests.gate_case import KEY, RULES, Gate, make_party
+from tests.gate_case import KEY, RULES, Gate, make_party, one
 
 HEADER = b"id,tin,last,dob\n"
 
@@ -102,7 +102,7 @@ def test_every_row_is_rejected_with_its_reasons_or_becomes_an_item_or_repeats_on
     assert gate.rejects == rejects
     assert (report.rows, report.rejected, report.items) == (len(rows), len(rejects), len(distinct))
     assert report.passed + report.rejected + report.collapsed == report.rows
-    assert got.items.item_of_row.tolist() == [distinct.index(key) for key in keys]
+    assert got.items[0].item_of_row.tolist() == [distinct.index(key) for key in keys]
     reasons = [set(line.split(",")[2].split(";")) for line in rejects]
     assert report.reasons == {
         code: sum(code in row for row in reasons)
@@ -148,6 +148,7 @@ def test_report_counts_what_each_recipe_changed_in_the_rows_that_passed(gate: Ga
             {"column": "dob", "recipe": "date-iso/1", "changed": 0},
         ],
         "rules": [{"column": "tin", "rule": "tax-number/1", "reason": "tax-number", "rejected": 1}],
+        "keys": [{"name": "key", "rows": 2, "percent": 66.67, "items": 1, "collapsed": 1}],
     }
     assert json.loads(json.dumps(document)) == document
 
@@ -257,8 +258,8 @@ def test_outcome_does_not_depend_on_what_is_remembered_or_looked_at_together(
         if faults:
             rejects.append(f"{number},{';'.join(faults)},{';'.join(faults.values())}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("psi.intake.gate.REMEMBERED", remembered)
-        patch.setattr("psi.intake.gate.FAULTY_ROWS", together)
+        patch.setattr("psi.intake.judge.REMEMBERED", remembered)
+        patch.setattr("psi.intake.judge.FAULTY_ROWS", together)
         if len(rejects) == len(rows):
             with pytest.raises(GateError, match="none of"):
                 gate.run(content, party=place_party(), key=PLACE_KEY, chunk_bytes=chunk_bytes)
@@ -310,10 +311,10 @@ def test_both_sides_get_the_same_items_from_their_own_columns_and_formats(gate: 
         theirs,
         party=make_party(required=("number", "surname", "born"), rules=(), delimiter=";"),
         side="holder",
-        key=KEY,
+        keys=one(),
         rejects=tmp_path / "rejects.csv",
     )
-    assert ours.items.digests.tobytes() == holder.items.digests.tobytes()
+    assert ours.items[0].digests.tobytes() == holder.items[0].digests.tobytes()
 
 
 def test_when_no_row_passes_the_rejects_stay_and_the_counts_are_told(gate: Gate) -> None:
@@ -344,7 +345,7 @@ def test_progress_ends_at_the_size_of_the_file(tmp_path: Path) -> None:
         path,
         party=make_party(),
         side="requester",
-        key=KEY,
+        keys=one(),
         rejects=tmp_path / "rejects.csv",
         chunk_bytes=500,
         progress=lambda done, total: seen.append((done, total)),
@@ -429,7 +430,7 @@ def test_parquet_goes_through_the_same_gate(gate: Gate) -> None:
     assert gate.rejects == ["2,dob,date", "3,tin,missing"]
     assert (got.report.rows, got.report.passed, got.report.rejected, got.report.collapsed) == (4, 1, 2, 1)
     text = gate.run(HEADER + b"1,900010001,LEE,1980-02-29\n")
-    assert got.items.digests.tobytes() == text.items.digests.tobytes()
+    assert got.items[0].digests.tobytes() == text.items[0].digests.tobytes()
 
 
 def test_dates_of_parquet_take_the_format_of_the_terms(gate: Gate) -> None:
@@ -457,7 +458,7 @@ def test_date_format_of_a_rule_holds_for_dates_of_parquet_that_are_no_date_of_th
         gate, FRAME.with_columns(dob=born), key=key, party=make_party(required=("dob",), rules=rules)
     )
     text = gate.run(b"dob\n02291980\n", key=key, party=make_party(required=("dob",), rules=()))
-    assert got.items.digests.tobytes() == text.items.digests.tobytes()
+    assert got.items[0].digests.tobytes() == text.items[0].digests.tobytes()
 
 
 @pytest.mark.parametrize("kind", [pl.Int32, pl.UInt64, pl.Categorical, pl.Enum(["900010001", "12345678"])])
@@ -505,5 +506,5 @@ def test_parquet_in_many_batches_is_the_file(gate: Gate, monkeypatch: pytest.Mon
     frame.write_parquet(path, row_group_size=64)
     got = gate.run(path)
     assert [int(line.split(",")[0]) for line in gate.rejects] == list(range(1, 1000, 10))
-    assert got.items.rows.tolist() == [n for n in range(1000) if n % 10]
-    assert got.items.item_of_row.tolist() == np.arange(900).tolist()
+    assert got.items[0].rows.tolist() == [n for n in range(1000) if n % 10]
+    assert got.items[0].item_of_row.tolist() == np.arange(900).tolist()

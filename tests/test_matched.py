@@ -35,7 +35,8 @@ def run(gate: Gate, content: bytes | Path, **options: object) -> intake.Intake:
 
 
 def write(got: intake.Intake, items: list[int], folder: Path) -> bytes:
-    path = intake.write_matched(got, np.array(items, dtype=np.uint32), folder / "matched")
+    found = intake.find_rows(got, [np.array(items, dtype=np.uint32)])
+    path = intake.write_matched(got, found, folder / "matched")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.name in ("matched.csv", "matched.parquet")
     return path.read_bytes()

@@ -107,8 +107,8 @@ def test_plan_is_that_of_both_sides_whoever_asks(case: Path, agreed: Terms) -> N
             "requester": Role.SENDER,  # the holder learns first
             "holder": Role.RECEIVER,
         }
-        assert made.set_bounds is not None
-        assert made.set_bounds["sender"] == REQUESTS
+        assert made.keys[0].set_bounds is not None
+        assert made.keys[0].set_bounds["sender"] == REQUESTS
         assert (made.sides[made.own].gate_s or 0) > 0
         assert all(each.memory_bytes > 10**8 for each in made.sides.values())
         assert made.exchange_s > 0
@@ -128,7 +128,7 @@ def test_every_suite_has_a_plan(tmp_path: Path, case: Path, suite: Suite) -> Non
     )
     total = sum(each.sends_bytes for each in made.sides.values())
     assert made.link_s == pytest.approx(total / 1e6)
-    assert (made.set_bounds is None) == (suite is not Suite.VOLE_MALICIOUS)
+    assert (made.keys[0].set_bounds is None) == (suite is not Suite.VOLE_MALICIOUS)
     document = made.document()
     assert (document["schema"], document["suite"], document["bytes_total"]) == (
         "psi/plan/1",

@@ -66,6 +66,15 @@ def test_progress_is_written_when_a_phase_begins_and_then_now_and_then(tmp_path:
     ]
 
 
+def test_progress_with_another_of_several_keys_is_news_and_names_it(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "events.ndjson", clock=lambda: 0.0)
+    for key in ("", "number and zip", "number and zip", "number"):
+        log.progress("match", 100, key=key)
+    log.close()
+    lines = [json.loads(line) for line in (tmp_path / "events.ndjson").read_text().splitlines()]
+    assert [line.get("key") for line in lines] == [None, "number and zip", "number"]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
 def test_events_that_cannot_be_written_end_the_run(tmp_path: Path) -> None:
     (tmp_path / "full").symlink_to("/dev/full")

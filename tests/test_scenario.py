@@ -240,10 +240,10 @@ def test_gate_with_the_default_terms_finds_the_overlap(
             tmp_path / {"requester": "requests.csv", "holder": "records.csv"}[side],
             party=getattr(terms, side),
             side=side,
-            key=terms.key,
+            keys=terms.keys,
             rejects=tmp_path / f"{side}.rejects.csv",
         )
-    requester, holder = sides["requester"].items.digests, sides["holder"].items.digests
+    requester, holder = sides["requester"].items[0].digests, sides["holder"].items[0].digests
     assert len(np.intersect1d(requester.view("V32"), holder.view("V32"))) == truth.matches
     report = sides["requester"].report
     assert report.collapsed == truth.kinds["duplicate"]
@@ -262,7 +262,7 @@ def test_gate_rejects_every_row_that_the_truth_calls_bad_and_no_other(
         tmp_path / "requests.csv",
         party=terms.requester,
         side="requester",
-        key=terms.key,
+        keys=terms.keys,
         rejects=tmp_path / "rejects.csv",
     )
     truth = pl.read_csv(tmp_path / "truth.csv").filter(

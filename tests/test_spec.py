@@ -140,6 +140,7 @@ def test_fields_of_terms_are_those_of_psi() -> None:
         "terms": terms.Terms,
         "party": terms.Party,
         "rule": terms.ColumnRule,
+        "key": terms.Key,
         "key column": terms.KeyColumn,
     }
     assert specified == {name: set(struct.__struct_fields__) for name, struct in structs.items()}

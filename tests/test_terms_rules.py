@@ -15,6 +15,11 @@ from tests.test_terms import edited
 if TYPE_CHECKING:
     from tests.test_terms import Make
 
+KEYS_ARE_TABLES = (
+    "keys are tables, strictest first: [[keys]] with a name, in it [[keys.columns]]; "
+    "`psi terms new` writes them"
+)
+
 
 def test_addresses_of_institutions_are_checked_before_any_file_is_read(make_terms: Make) -> None:
     listed = ColumnRule(
@@ -52,8 +57,9 @@ def test_parameters_of_rules_survive_the_file(make_terms: Make) -> None:
 @pytest.mark.parametrize(
     ("path", "hint"),
     [
-        ("tiers", "one key is compared in a run; for a second one agree on other terms and run again"),
-        ("key[0].tier", "one key is compared in a run; for a second one agree on other terms and run again"),
+        ("key", KEYS_ARE_TABLES),
+        ("tiers", KEYS_ARE_TABLES),
+        ("keys[0].tier", KEYS_ARE_TABLES),
         ("holder.rules[0].column", 'a rule names its columns: columns = ["tin"]'),
         ("surprise", None),
     ],

@@ -88,7 +88,7 @@ def test_progress_of_both_sides_is_told_in_the_callers_thread() -> None:
     told: list[tuple[Progress, Progress, str]] = []
     sender_says = threading.Event()
 
-    def slow_down(own: Progress, _peer: Progress) -> None:
+    def slow_down(_number: int, own: Progress, _peer: Progress) -> None:
         if own.phase is Phase.TAG and not sender_says.is_set():
             sender_says.set()
             clock.race()  # five seconds without a frame: an alive is due
@@ -101,7 +101,7 @@ def test_progress_of_both_sides_is_told_in_the_callers_thread() -> None:
         receiver,
         mine,
         idle_timeout_s=1e9,
-        on_progress=lambda own, peer: told.append((own, peer, threading.current_thread().name)),
+        on_progress=lambda _, own, peer: told.append((own, peer, threading.current_thread().name)),
     )
     other.result(timeout=60)
     assert {name for _, _, name in told} == {threading.current_thread().name}
@@ -115,7 +115,7 @@ def test_what_a_progress_callback_raises_ends_the_run() -> None:
     mine, theirs = local_pair(clock=QUICK)
     other = in_thread(lambda: drive(sender, theirs, idle_timeout_s=60, clock=QUICK))
 
-    def fail(_own: Progress, _peer: Progress) -> None:
+    def fail(_number: int, _own: Progress, _peer: Progress) -> None:
         raise MachineError("the disk is full")
 
     with pytest.raises(MachineError, match="the disk is full"):

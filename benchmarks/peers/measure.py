@@ -20,12 +20,15 @@ from benchmarks.peers.systems import BUCKET, ENVIRONMENT, PACKAGES, ROOT, SYSTEM
 from psi import __version__, identity, terms
 from psi.bench import machine
 from psi.bench.case import sha256
-from psi.terms import KeyColumn
+from psi.terms import Key, KeyColumn
 from psi.wire import Suite
 
 SCHEMA = "psi/peers/1"
 FILES = ("requests.csv", "records.csv")  # by rank
-KEY = KeyColumn(name="key", requester="key", holder="key", recipe="nfkd-upper-alnum/1")
+KEY = Key(
+    name="key",
+    columns=(KeyColumn(name="key", requester="key", holder="key", recipe="nfkd-upper-alnum/1"),),
+)
 TIMEOUT_S = 3600
 
 
@@ -91,7 +94,7 @@ def _agree(folder: Path, rows: int) -> None:
             suite=suite,
             max_requests=rows,
             max_records=rows,
-            key=(KEY,),
+            keys=(KEY,),
         )
         (folder / f"{suite.value}.toml").write_text(terms.dumps(agreement), encoding="utf-8")
 

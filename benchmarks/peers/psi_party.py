@@ -41,7 +41,7 @@ def main() -> None:
             "ended_s": time.monotonic(),
             "cpu_s": cpu_s() - began_cpu_s,
             "peak_rss_bytes": peak_rss_bytes(),
-            "count": receipt.overlap,
+            "count": receipt.keys[0].overlap,
         }
     )
 

@@ -144,7 +144,21 @@ def rule(name: str, *columns: str, **parameters: Any) -> dict[str, Any]:
     return {"rule": name, "columns": list(columns), **dict.fromkeys(names), **parameters}
 
 
-TERMS = {
+def key_column(
+    name: str, requester: str, holder: str, recipe: str, formats: tuple[str | None, str | None] = (None, None)
+) -> dict[str, Any]:
+    """Return a column of a key with all its fields."""
+    return {
+        "name": name,
+        "requester": requester,
+        "holder": holder,
+        "recipe": recipe,
+        "requester_format": formats[0],
+        "holder_format": formats[1],
+    }
+
+
+TERMS: dict[str, Any] = {
     "schema": "psi/terms/1",
     "purpose": 'A test: \u201cquotes\u201d, "quotes", a back\\slash,\nand a second line.',
     "authority": "None. Na\u00efve \U0001f512 characters \u0001 of all kinds.",
@@ -183,22 +197,19 @@ TERMS = {
         "rules": [],
         "max_rejected_percent": None,
     },
-    "key": [
+    "keys": [
         {
-            "name": "tax number",
-            "requester": "tin",
-            "holder": "TIN",
-            "recipe": "digits/1",
-            "requester_format": None,
-            "holder_format": None,
+            "name": "number and birth",
+            "compare": "match",
+            "columns": [
+                key_column("tax number", "tin", "TIN", "digits/1"),
+                key_column("day of birth", "dob", "BIRTH", "date-iso/1", ("%m/%d/%Y", "%Y-%m-%d")),
+            ],
         },
         {
-            "name": "day of birth",
-            "requester": "dob",
-            "holder": "BIRTH",
-            "recipe": "date-iso/1",
-            "requester_format": "%m/%d/%Y",
-            "holder_format": "%Y-%m-%d",
+            "name": "number",
+            "compare": "count",
+            "columns": [key_column("tax number", "tin", "TIN", "digits/1")],
         },
     ],
 }
@@ -248,14 +259,19 @@ def match_keys() -> dict[str, Any]:
 
 
 def terms_case() -> dict[str, Any]:
-    """Return an agreement, its canonical form and its digest."""
+    """Return an agreement, its canonical form, its digest and those of its keys."""
     case = {
         "values": TERMS,
         "canonical_json": terms.canonical_json(TERMS),
         "digest": terms.terms_digest(TERMS).hex(),
-        "comment": "every field there is; the keys and certificates are not real ones",
+        "key_digests": [
+            terms.key_digest(terms.terms_digest(TERMS), number).hex() for number in range(len(TERMS["keys"]))
+        ],
+        "comment": "every field there is; the keys of the parties and their certificates are not real ones",
     }
-    return vector_file("terms", "the digest of an agreement (psi.md, Terms digest)", {"cases": [case]})
+    return vector_file(
+        "terms", "the digests of an agreement and its keys (psi.md, Terms digest)", {"cases": [case]}
+    )
 
 
 def hash_to_group_cases() -> dict[str, Any]:

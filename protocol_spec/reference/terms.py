@@ -22,3 +22,10 @@ def canonical_json(values: Mapping[str, object]) -> str:
 def terms_digest(values: Mapping[str, object]) -> bytes:
     """Return the 32 bytes that the hello carries."""
     return sha256(b"psi/terms/1\0" + canonical_json(values).encode()).digest()
+
+
+def key_digest(terms: bytes, number: int) -> bytes:
+    """Return the 32 bytes that the hello of a key carries; keys count from 0, and the first has the terms digest."""
+    if number == 0:
+        return terms
+    return sha256(b"psi/terms/1 key\0" + number.to_bytes(4, "little") + terms).digest()

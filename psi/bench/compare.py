@@ -62,6 +62,7 @@ class Comparison:
     total_s: float
     receipt: dict[str, Any]
     ways: tuple[Way, ...]
+    by: str | None = None  # the key by which people are counted, where the terms have several
 
     def document(self) -> dict[str, Any]:
         """Return the JSON object that ``psi compare`` prints."""
@@ -69,7 +70,7 @@ class Comparison:
             "schema": SCHEMA,
             "side": self.side,
             "suite": self.suite,
-            "people": {"own": self.own, "peer": self.peer, "both": self.overlap},
+            "people": {"own": self.own, "peer": self.peer, "both": self.overlap, "by_key": self.by},
             "seconds": {"exchange": self.exchange_s, "total": self.total_s},
             "transcript": self.receipt["transcript"],
             "ways": [
@@ -103,6 +104,7 @@ def compare(run: Path, *, file: Path | None) -> Comparison:
         suite, named = str(receipt["suite"]), str(receipt["gate"]["file"])
         for name in ("transcript", "started", "version"):
             str(receipt[name])
+        keys = [str(key["name"]) for key in receipt.get("keys", [])]
     except (KeyError, TypeError, ValueError, AttributeError):
         raise TermsError(f"{run / RECEIPT} is not the receipt of a run") from None
     length, columns = (None, None) if file is None else _measure(file, named)
@@ -151,7 +153,16 @@ def compare(run: Path, *, file: Path | None) -> Comparison:
         Way(f"this run: psi, {suite}", 0, "nobody", "nothing", sent, "by the protocol", MEASURED, ours=True),
     )
     return Comparison(
-        side, suite, own, peer, overlap, seconds.get("exchange", 0.0), sum(seconds.values()), receipt, ways
+        side,
+        suite,
+        own,
+        peer,
+        overlap,
+        seconds.get("exchange", 0.0),
+        sum(seconds.values()),
+        receipt,
+        ways,
+        by=keys[0] if len(keys) > 1 else None,
     )
 
 
@@ -194,8 +205,9 @@ def answer(made: Comparison) -> str:
     first, ours = made.ways[0], made.ways[-1]
     shown = "an unknown number of" if first.exposed is None else f"{number(first.exposed)}"
     sent = "" if first.sent_bytes is None else f" instead of the file's {megabytes(first.sent_bytes)} MB"
+    by = "" if made.by is None else f' (by the key "{made.by}", the first of several)'
     return (
-        f"To find {found} who are on both lists of {number(made.own)} and {number(made.peer)}, sending this "
+        f"To find {found} who are on both lists of {number(made.own)} and {number(made.peer)}{by}, sending this "
         f"side's file would have shown {first.to} {shown} people who are not on its list; this run showed "
         f"it none of them and sent {megabytes(ours.sent_bytes or 0)} MB both ways{sent}."
     )
@@ -245,6 +257,11 @@ def _limits(made: Comparison) -> tuple[str, ...]:
     if made.overlap is None:
         said.append(
             "This side did not learn the overlap, so it cannot say how many people another way would have exposed."
+        )
+    if made.by is not None:
+        said.append(
+            f'The run compared several keys. People are counted by the first of them, "{made.by}"; bytes and seconds '
+            "are those of all."
         )
     return tuple(said)
 

@@ -72,7 +72,7 @@ def perform(given: dict[str, Any], alternative: Alternative) -> dict[str, Any]:
             )
         connected_s = time.monotonic()
         with channel:
-            task = programs.Task(alternative, side, Path(given["file"]), out, agreement.key)
+            task = programs.Task(alternative, side, Path(given["file"]), out, agreement.keys[0].columns)
             outcome = programs.perform(task, channel)
         measured = {
             "bytes_sent": outcome.bytes_sent,
@@ -120,10 +120,10 @@ def _psi(given: dict[str, Any], word: dict[str, Any]) -> dict[str, Any]:
     )
     return {
         "bytes_sent": receipt.bytes_sent,
-        "overlap": receipt.overlap,
+        "overlap": receipt.keys[0].overlap,
         "learned": asdict(programs.Learned("nothing")),
         "phases": dict(receipt.seconds),
-        "items": dict(receipt.items),
+        "items": dict(receipt.keys[0].items),
         "matched_file": receipt.matched_file,
         "rejected": receipt.gate["rejected"],
     }

@@ -49,7 +49,7 @@ class Board:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rows = rows
-        self._state = dict.fromkeys(rows, ("", 0))
+        self._state = dict.fromkeys(rows, ("", 0, ""))
         self._quiet = quiet
         self._draw = (sys.stderr.isatty() if draw is None else draw) and not quiet
         self._clock = clock
@@ -84,11 +84,11 @@ class Board:
         if self._bars is not None:
             self._bars.stop()
 
-    def update(self, row: str, phase: str, percent: int) -> None:
-        """Show that `row` is at `percent` of `phase`."""
-        if self._state[row] == (phase, percent):
+    def update(self, row: str, phase: str, percent: int, key: str = "") -> None:
+        """Show that `row` is at `percent` of `phase`, and with which of several keys."""
+        if self._state[row] == (phase, percent, key):
             return
-        self._state[row] = (phase, percent)
+        self._state[row] = (phase, percent, key)
         if self._bars is not None:
             waits = phase in WAITING
             self._bars.start_task(self._tasks[row])
@@ -97,13 +97,18 @@ class Board:
                 total=None if waits else 100,
                 completed=percent,
                 share="" if waits else f"{percent} %",
-                description=WORDS.get(phase, phase),
+                description=_doing(phase, key),
             )
         elif not self._quiet and self._clock() - self._last_s >= PLAIN_INTERVAL_S:
             self._last_s = self._clock()
             parts = [
-                f"{name}: {WORDS.get(at, at)}{'' if at in WAITING else f' {done} %'}"
-                for name, (at, done) in self._state.items()
+                f"{name}: {_doing(at, key)}{'' if at in WAITING else f' {done} %'}"
+                for name, (at, done, key) in self._state.items()
                 if at
             ]
             print("psi: " + "; ".join(parts), file=sys.stderr, flush=True)
+
+
+def _doing(phase: str, key: str) -> str:
+    """Return a phase in words, with the key that it is about."""
+    return f"{WORDS.get(phase, phase)}, {key}" if key else WORDS.get(phase, phase)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from psi.cli._options import Screen
-    from psi.run import Receipt, RunInput
+    from psi.run import KeyOutcome, Receipt, RunInput
 
 R = TypeVar("R")
 
@@ -72,9 +72,9 @@ def perform(run: RunInput, screen: Screen) -> None:
     with Board(["we", "peer"], quiet=screen.quiet) as board:
 
         def watch(progress: psi.run.Progress) -> None:
-            board.update("we", progress.phase, progress.percent)
+            board.update("we", progress.phase, progress.percent, progress.key)
             if progress.peer_phase:
-                board.update("peer", progress.peer_phase, progress.peer_percent)
+                board.update("peer", progress.peer_phase, progress.peer_percent, progress.key)
 
         receipt = psi.run.execute(run, watch=watch, note=screen.note)
     screen.result(receipt.document(), _result(run, receipt))
@@ -82,21 +82,40 @@ def perform(run: RunInput, screen: Screen) -> None:
 
 def _result(run: RunInput, receipt: Receipt) -> str:
     """Return the result of a run as a person reads it."""
-    own, peer = receipt.items["own"], receipt.items["peer"]
-    other = "holder" if receipt.side == "requester" else "requester"
-    learners = (other,) if receipt.overlap is None else (receipt.side,)
-    facts = learned(receipt.side, learners, receipt.suite, own, peer, receipt.overlap or 0)
-    gate = receipt.gate
+    gate, several = receipt.gate, len(receipt.keys) > 1
+    compared = "" if several else f", {count(receipt.keys[0].items['own'])} compared"
     lines = [
         f"rows      {count(gate['rows'])} in the file, {count(gate['rejected'])} rejected, "
-        f"{count(gate['collapsed'])} repeated, {count(own)} compared",
-        *(f"{'learned' if not place else '':<10}{fact}" for place, fact in enumerate(facts)),
+        f"{count(gate['collapsed'])} repeated{compared}"
+    ]
+    for key in receipt.keys:
+        if several:
+            lines.append(f"key       {key.name} ({key.compare}), {count(key.items['own'])} compared")
+        facts = _learned(receipt.side, key, one_of_several=several)
+        lines += [f"{'learned' if not place else '':<10}{fact}" for place, fact in enumerate(facts)]
+    lines += [
         f"bytes     {megabytes(receipt.bytes_sent)} sent, {megabytes(receipt.bytes_received)} received",
         f"time      {seconds(sum(receipt.seconds.values()))}, peak memory {megabytes(receipt.peak_rss_bytes)}",
     ]
     if receipt.matched_file:
-        lines.append(f"matched   {run.out / receipt.matched_file}")
+        rows = f", {count(receipt.matched_rows or 0)} rows" if several else ""
+        lines.append(f"matched   {run.out / receipt.matched_file}{rows}")
     return "\n".join([*lines, f"receipt   {run.out / _receipt_name()}"])
+
+
+def _learned(side: str, key: KeyOutcome, *, one_of_several: bool) -> list[str]:
+    """Return what this side learned by one key."""
+    other = "holder" if side == "requester" else "requester"
+    learners = (other,) if key.overlap is None else (side,)
+    return learned(
+        side,
+        learners,
+        key.suite,
+        key.items["own"],
+        key.items["peer"],
+        key.overlap or 0,
+        one_of_several=one_of_several,
+    )
 
 
 def _receipt_name() -> str:

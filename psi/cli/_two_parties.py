@@ -104,14 +104,14 @@ def run_both(
     requester_arguments: Callable[[int], list[str]],
     folder: Path,
     *,
-    watch: Callable[[str, str, int], None],
+    watch: Callable[[str, str, int, str], None],
 ) -> tuple[list[Party], float]:
     """
     Run the holder and the requester to their ends; return them and the seconds from the first start to the last exit.
 
-    ``requester_arguments`` is given the port that the holder listens on, ``watch`` is called with side, phase and
-    percent as the parties move on. Raises what has the exit code of the party that failed, in its own words; the other
-    is then stopped.
+    ``requester_arguments`` is given the port that the holder listens on, ``watch`` is called with side, phase, percent
+    and, where there are several, the key as the parties move on. Raises what has the exit code of the party that
+    failed, in its own words; the other is then stopped.
     """
     begin_s = time.monotonic()
     parties = [start("holder", holder_arguments, folder)]
@@ -122,7 +122,7 @@ def run_both(
                     if event["event"] == "listening":
                         parties.append(start("requester", requester_arguments(int(event["port"])), folder))
                     elif event["event"] == "progress":
-                        watch(party.side, event["phase"], int(event["percent"]))
+                        watch(party.side, event["phase"], int(event["percent"]), event.get("key", ""))
             codes = [party.poll() for party in parties]
             if any(code not in (None, 0) for code in codes):
                 _raise(parties)

@@ -23,16 +23,26 @@ def seconds(number: float) -> str:
     return f"{number:.1f} s" if number < 120 else f"{number / 60:.1f} min"
 
 
-def learned(side: str, learners: Sequence[str], suite: str, own: int, peer: int, overlap: int) -> list[str]:
-    """Return what `side` knows after the run that it did not know before, a line for each fact."""
+def learned(
+    side: str,
+    learners: Sequence[str],
+    suite: str,
+    own: int,
+    peer: int,
+    overlap: int,
+    *,
+    one_of_several: bool = False,
+) -> list[str]:
+    """Return what `side` knows after the comparison of a key that it did not know before, a line for each fact."""
     other = "holder" if side == "requester" else "requester"
+    nothing = "by this key nothing" if one_of_several else "nothing"
     facts = [f"how many people the {other} compared: {count(peer)}"]
     if side not in learners:
-        return [*facts, "nothing about who is on both lists"]
+        return [*facts, f"{nothing} about who is on both lists"]
     if suite == "ecdh-cardinality":
         return [f"how many people are on both lists: {count(overlap)}, not which", *facts]
     return [
         f"which {count(overlap)} of its own {count(own)} people the {other} has too",
         *facts,
-        f"nothing about the {other}'s remaining {count(peer - overlap)} people",
+        f"{nothing} about the {other}'s remaining {count(peer - overlap)} people",
     ]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "psi/check/1"
 PAGE = "gate.html"
+REPEATED = {False: "the key of a row before", True: "every key of it that of a row before"}
 _WIDTH = 78
 
 
@@ -104,7 +105,7 @@ def _check(file: Path, agreement: Terms, side: Side, out: Path | None, threads: 
                     file,
                     party=party,
                     side=side,
-                    key=agreement.key,
+                    keys=agreement.keys,
                     rejects=folder / "rejects.csv",
                     threads=threads or os.cpu_count() or 1,
                     progress=lambda done, total: board.update(side, "gate", 100 * done // max(total, 1)),
@@ -116,11 +117,11 @@ def _check(file: Path, agreement: Terms, side: Side, out: Path | None, threads: 
             hint = f"{folder / 'rejects.csv'} has the reasons for each row" if out else None
             stop = GateError(error.message, hint=hint or "--out DIR keeps the reasons for each row")
         (report,) = reports
-        if stop is None and report.items > party.max_items:
-            stop = LimitError(
-                f"{file.name} has {report.items} different people, and the terms allow the {side} {party.max_items}",
-                hint="bring fewer rows, or agree on terms with another max_items",
-            )
+        if stop is None:
+            try:
+                intake.check_limit(report, party, side)
+            except LimitError as error:
+                stop = error
         record = {
             **report.document(),
             "schema": SCHEMA,
@@ -189,7 +190,13 @@ def _summary(report: GateReport, record: dict[str, Any]) -> list[str]:
         f"{'rows':<10}{count(report.rows):>13}",
         line("passed", report.passed),
         line("rejected", report.rejected, limit),
-        line("repeated", report.collapsed, "  (the key of a row before)"),
+        line("repeated", report.collapsed, f"  ({REPEATED[len(report.keys) > 1]})"),
+        "",
+        f"{'rows with the key':<46}{'rows':>9}{'people':>20}",
+        *(
+            f"  {_cut(key.name, 42):<42}{count(key.rows):>11}  {key.percent:>6.2f} %{count(key.items):>10}"
+            for key in report.keys
+        ),
     ]
     if report.rules:
         lines += ["", f"rejected because of{'rows':>37}"]

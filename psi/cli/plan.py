@@ -80,7 +80,8 @@ def command(
 
 def _text(made: Plan) -> str:
     """Return the plan for a person."""
-    lines = [f"suite {made.suite.value}"]
+    several = len(made.keys) > 1
+    lines = [] if several else [f"suite {made.keys[0].suite.value}"]
     for side, plan in made.sides.items():
         own = " (this side)" if side == made.own else ""
         gate = "" if plan.gate_s is None else f", gate {seconds(plan.gate_s)}"
@@ -94,10 +95,15 @@ def _text(made: Plan) -> str:
         else f", and {seconds(made.link_s)} on a link of {made.link_mbit_s:g} Mbit/s"
     )
     lines.append(f"exchange   {seconds(made.exchange_s)} on machines like this one{link}")
-    if made.set_bounds is not None:
-        bounds = made.set_bounds
-        lines.append(
-            f"a cheat    could bring at most {count(bounds['receiver'])} items as receiver, "
-            f"{count(bounds['sender'])} as sender"
-        )
+    for key in made.keys:
+        if several:
+            lines.append(
+                f"key        {key.name}: {key.suite.value}, {megabytes(sum(key.sends_bytes.values()))} both ways, "
+                f"{seconds(key.exchange_s)}"
+            )
+        if key.set_bounds is not None:
+            lines.append(
+                f"a cheat    could bring at most {count(key.set_bounds['receiver'])} items as receiver, "
+                f"{count(key.set_bounds['sender'])} as sender"
+            )
     return "\n".join(lines)

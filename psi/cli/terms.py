@@ -13,9 +13,11 @@ from psi.cli._options import Screen, identity_option, outcome_options, screen_op
 
 if TYPE_CHECKING:
     from psi.identity import Card
-    from psi.terms import ColumnRule, KeyColumn, Learns, Side, Terms
+    from psi.terms import ColumnRule, Key, KeyColumn, Learns, Side, Terms
 
 V = TypeVar("V")
+_KEY_COLUMN = "[KEY/]NAME=REQUESTER_COLUMN:HOLDER_COLUMN:RECIPE[:FORMAT[:FORMAT]]"
+_ONLY_KEY = "key"  # the name of one that was given none
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -58,12 +60,19 @@ def command() -> None:
 )
 @click.option(
     "--key",
-    "keys",
+    "key_columns",
     multiple=True,
-    metavar="NAME=REQUESTER_COLUMN:HOLDER_COLUMN:RECIPE[:FORMAT[:FORMAT]]",
-    help="A column of the key; several times for several. Default: tax number, last name and date of birth. "
-    "Recipes: digits/1, nfkd-upper-alnum/1, name-last/1, address-usps/1, and date-iso/1 with each side's "
-    "format (%Y-%m-%d).",
+    metavar=_KEY_COLUMN,
+    help="A column of the key; several times for several. KEY names the key it belongs to where there are several, "
+    "the strictest first. Default: tax number, last name and date of birth. Recipes: digits/1, nfkd-upper-alnum/1, "
+    "name-last/1, address-usps/1, and date-iso/1 with each side's format (%Y-%m-%d).",
+)
+@click.option(
+    "--count",
+    "counted",
+    multiple=True,
+    metavar="KEY",
+    help="Tell of this key only how many agree, to the side that learns first alone, and not which rows.",
 )
 @click.option(
     "--require",
@@ -102,7 +111,8 @@ def new(
     expires: datetime | None,
     max_requests: int,
     max_records: int,
-    keys: tuple[str, ...],
+    key_columns: tuple[str, ...],
+    counted: tuple[str, ...],
     required: tuple[str, ...],
     rules: tuple[str, ...],
     max_rejected_percent: int,
@@ -127,7 +137,7 @@ def new(
         expires=expires.date() if expires else _in_one_year(_today()),
         max_requests=max_requests,
         max_records=max_records,
-        key=tuple(_key_column(text) for text in keys),
+        keys=_keys(key_columns, counted),
         required=_by_side([_required(text) for text in required]),
         rules=_by_side([_rule(text) for text in rules]),
         max_rejected_percent=max_rejected_percent,
@@ -214,20 +224,35 @@ def _card(path: Path) -> Card:
         raise TermsError(f"{path}: {error.message}", hint=error.hint) from None
 
 
-def _key_column(text: str) -> KeyColumn:
-    """Read ``NAME=REQUESTER_COLUMN:HOLDER_COLUMN:RECIPE[:FORMAT[:FORMAT]]``."""
+def _keys(texts: tuple[str, ...], counted: tuple[str, ...]) -> tuple[Key, ...]:
+    """Gather the columns of each key, in the order in which keys are named first."""
+    from psi.terms import Key
+
+    columns: dict[str, list[KeyColumn]] = {}
+    for text in texts:
+        name, column = _key_column(text)
+        columns.setdefault(name, []).append(column)
+    for name in counted:
+        if name not in columns:
+            raise click.BadParameter(f"no --key belongs to a key {name!r}", param_hint="--count")
+    return tuple(
+        Key(name=name, compare="count" if name in counted else "match", columns=tuple(parts))
+        for name, parts in columns.items()
+    )
+
+
+def _key_column(text: str) -> tuple[str, KeyColumn]:
+    """Read a column of a key, and the name of the key."""
     from psi.terms import KeyColumn
 
     name, _, rest = text.partition("=")
+    key, slash, column = name.partition("/")
     parts = rest.split(":")
     if not 3 <= len(parts) <= 5:
-        raise click.BadParameter(
-            f"{text!r} is not NAME=REQUESTER_COLUMN:HOLDER_COLUMN:RECIPE[:FORMAT[:FORMAT]]",
-            param_hint="--key",
-        )
+        raise click.BadParameter(f"{text!r} is not {_KEY_COLUMN}", param_hint="--key")
     requester_format, holder_format = [*parts[3:], *parts[3:4], None, None][:2]
-    return KeyColumn(
-        name=name,
+    return key if slash else _ONLY_KEY, KeyColumn(
+        name=column if slash else name,
         requester=parts[0],
         holder=parts[1],
         recipe=parts[2],
@@ -303,7 +328,7 @@ def _summary(terms: Terms) -> list[str]:
         f"authority  {' '.join(terms.authority.split())}",
         f"requester  {terms.requester.name}, at most {terms.requester.max_items:,} people",
         f"holder     {terms.holder.name}, at most {terms.holder.max_items:,} people",
-        f"compared   {', '.join(f'{column.name} ({column.recipe})' for column in terms.key)}",
+        *_compared(terms),
         f"suite      {terms.suite.value}",
         *(
             textwrap.fill(sentence, 88, initial_indent=" " * 11, subsequent_indent=" " * 11)
@@ -311,3 +336,11 @@ def _summary(terms: Terms) -> list[str]:
         ),
         f"expires    {terms.expires.isoformat()}",
     ]
+
+
+def _compared(terms: Terms) -> list[str]:
+    """Return what is compared: the columns of one key on a line, or of several on a line each, with their names."""
+    columns = [", ".join(f"{column.name} ({column.recipe})" for column in key.columns) for key in terms.keys]
+    if len(columns) > 1:
+        columns = [f"{key.name} ({key.compare}): {of}" for key, of in zip(terms.keys, columns, strict=True)]
+    return [f"{'' if number else 'compared':<11}{line}" for number, line in enumerate(columns)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,58 +18,100 @@ from psi.intake.parquet import FAULTS, ParquetTable
 from psi.intake.reader import CsvTable, Identity, changed, open_file, unreadable
 
 WINDOW_BYTES = 4 << 20  # read at once; what lies between matched rows is read and skipped
-ROW = "row"
+ROW, KEY = "row", "key"
+NO_KEY = 255  # more than the keys that terms can have
 
 
-def write_matched(intake: Intake, items: NDArray[np.uint32], path: Path) -> Path:
+@dataclass(frozen=True)
+class MatchedRows:
     """
-    Write the rows of matched items to a file of the kind that was read, and return its path.
+    Hold which rows matched under any key, ascending, and the number of the first key under which each did.
+
+    Rows and keys count from 0.
+    """
+
+    rows: NDArray[np.uint32] = field(repr=False)
+    keys: NDArray[np.uint8] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def find_rows(intake: Intake, matched: Sequence[NDArray[np.uint32] | None]) -> MatchedRows:
+    """
+    Return the rows of matched items: for each key of the terms the positions of its items, or ``None`` if not told.
+
+    Every row with a matched key is there, repeated ones too.
+    """
+    key_of_row = np.full(intake.report.rows, NO_KEY, dtype=np.uint8)
+    for number, (own, found) in reversed(list(enumerate(zip(intake.items, matched, strict=True)))):
+        if found is not None:
+            key_of_row[own.rows_of(found)] = number
+    rows = np.flatnonzero(key_of_row != NO_KEY).astype(np.uint32)
+    return MatchedRows(rows, key_of_row[rows])
+
+
+def write_matched(intake: Intake, found: MatchedRows, path: Path) -> Path:
+    """
+    Write matched rows to a file of the kind that was read, and return its path.
 
     ``path`` gets the suffix ``.csv`` or ``.parquet``. The first column is the row number (data rows count from 1),
-    called ``row``, or ``row_1``, ``row_2``, … where the file has that name; then come the file's own columns. Rows of
-    a CSV file keep their bytes, line ends included. Every row with a matched key is there, repeated ones too, in
-    the order of the file.
+    called ``row``, or ``row_1``, ``row_2``, … where the file has that name. Where the terms have several keys, the next
+    one, called ``key`` in the same way, is the name of the first key under which the row matched. Then come the file's
+    own columns. Rows of a CSV file keep their bytes, line ends included, and the order of the file.
 
     Raises `GateError` when the file was changed since it was read, `MachineError` when the disk refuses.
     """
-    rows = intake.items.rows_of(items)
+    names = [key.name for key in intake.report.keys]
+    labels = names if len(names) > 1 else None
     table = intake.table
     if isinstance(table, ParquetTable):
-        return _write_parquet(table, rows, path.with_suffix(".parquet"))
+        return _write_parquet(table, found, labels, path.with_suffix(".parquet"))
     assert isinstance(table, CsvTable)
-    return _write_csv(table, rows, path.with_suffix(".csv"))
+    return _write_csv(table, found, labels, path.with_suffix(".csv"))
 
 
-def _row_name(names: tuple[str, ...]) -> str:
-    """Return a name for the column of row numbers that the file does not have."""
+def _free_name(wanted: str, names: Sequence[str]) -> str:
+    """Return a name for a column in front that the file does not have."""
     taken = set(names)
-    return next(
-        name for name in (ROW, *(f"{ROW}_{n}" for n in range(1, len(names) + 2))) if name not in taken
-    )
+    numbered = (f"{wanted}_{n}" for n in range(1, len(names) + 2))
+    return next(name for name in (wanted, *numbered) if name not in taken)
 
 
-def _write_csv(table: CsvTable, rows: NDArray[np.uint32], path: Path) -> Path:
+def _csv_field(text: str, delimiter: str) -> str:
+    """Return a text of one line as a field of a CSV file."""
+    return '"' + text.replace('"', '""') + '"' if '"' in text or delimiter in text else text
+
+
+def _write_csv(table: CsvTable, found: MatchedRows, labels: Sequence[str] | None, path: Path) -> Path:
     """Copy the records of some rows from the file, in windows: no more memory than one of them, or one record."""
+    rows = found.rows
     starts, ends = table.offsets[rows], table.offsets[rows.astype(np.int64) + 1]
     line_end = b"\r\n" if table.header.endswith(b"\r\n") else b"\n"
     delimiter = table.delimiter.encode()
+    front = _free_name(ROW, table.names).encode() + delimiter
+    cells = [b""]  # what follows the row number, by the number of the key
+    if labels is not None:
+        front += _free_name(KEY, table.names).encode() + delimiter
+        cells = [_csv_field(label, table.delimiter).encode() + delimiter for label in labels]
     with open_file(table.path) as source, whole_file(path) as stream:
         if Identity.of(source) != table.identity:
             raise changed(table.path)
-        stream.write(table.mark + _row_name(table.names).encode() + delimiter + table.header)
+        stream.write(table.mark + front + table.header)
         begin = 0
         while begin < len(rows):
             start = int(starts[begin])
             end = max(int(np.searchsorted(ends, start + WINDOW_BYTES, side="right")), begin + 1)
             window = _read(source.fileno(), int(ends[end - 1]) - start, start, table.path)
-            for row, low, high in zip(
+            for row, key, low, high in zip(
                 rows[begin:end].tolist(),
+                found.keys[begin:end].tolist(),
                 (starts[begin:end] - start).tolist(),
                 (ends[begin:end] - start).tolist(),
                 strict=True,
             ):
                 record = window[low:high]
-                stream.write(b"%d%b%b" % (row + 1, delimiter, record))
+                stream.write(b"%d%b%b%b" % (row + 1, delimiter, cells[key], record))
                 if not record.endswith(b"\n"):  # the last record of a file may lack it
                     stream.write(line_end)
             begin = end
@@ -89,16 +133,20 @@ def _read(descriptor: int, count: int, start: int, path: Path) -> bytes:
     return b"".join(parts)
 
 
-def _write_parquet(table: ParquetTable, rows: NDArray[np.uint32], path: Path) -> Path:
+def _write_parquet(table: ParquetTable, found: MatchedRows, labels: Sequence[str] | None, path: Path) -> Path:
     """Copy some rows of a Parquet file with their types."""
     table.check_unchanged()
-    name = _row_name(table.names)
-    numbers = pl.LazyFrame({name: pl.Series(rows + np.uint32(1))})
+    row, key = _free_name(ROW, table.names), _free_name(KEY, table.names)
+    wanted = pl.DataFrame({row: pl.Series(found.rows + np.uint32(1))})
+    first = [row]
+    if labels is not None:
+        wanted = wanted.with_columns(pl.Series(labels, dtype=pl.String).gather(found.keys).alias(key))
+        first = [row, key]
     with whole_file(path) as stream:
         try:
-            table.scan(row=name).join(numbers, on=name, how="semi", maintain_order="left").sink_parquet(
-                stream
-            )
+            table.scan(row=row).join(wanted.lazy(), on=row, how="inner", maintain_order="left").select(
+                *first, *table.names
+            ).sink_parquet(stream)
         except FAULTS as error:
             why = reason(error) if isinstance(error, OSError) else "the table library could not"
             raise MachineError(

@@ -11,9 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from psi.intake.gate import percent
 from psi.intake.output import whole_file
 from psi.intake.page_text import TEMPLATE
+from psi.intake.report import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -54,8 +54,28 @@ and the terms allow {{ record.max_rejected_percent }}&nbsp;%.
 <div><dt>passed</dt><dd>{{ record.passed | count }}<small>{{ record.passed | share(record.rows) }}</small></dd></div>
 <div><dt>rejected</dt>
 <dd>{{ record.rejected | count }}<small>{{ record.rejected | share(record.rows) }}</small></dd></div>
-<div><dt>repeated</dt><dd>{{ record.collapsed | count }}<small>the key of a row before</small></dd></div>
+<div><dt>repeated</dt><dd>{{ record.collapsed | count }}
+<small>{{ "every key of it that" if record["keys"] | length > 1 else "the key" }} of a row before</small></dd></div>
 </dl>
+
+<h2>Who has {{ "the key" if record["keys"] | length == 1 else "which key" }}</h2>
+<table>
+<thead><tr><th scope="col">key</th>
+<th scope="col" class="number">rows that have it</th>
+<th scope="col" class="number">share of all rows</th>
+<th scope="col" class="number">different people</th>
+<th scope="col" class="number">repeated</th></tr></thead>
+<tbody>
+{% for key in record["keys"] %}
+<tr><td>{{ key.name }}</td>
+<td class="number">{{ key.rows | count }}</td>
+<td class="number">{{ "%.2f" | format(key.percent) }}&nbsp;%</td>
+<td class="number">{{ key["items"] | count }}</td>
+<td class="number">{{ key.collapsed | count }}</td></tr>
+{% endfor %}
+</tbody>
+</table>
+<p>A row has a key if it was not rejected and something is left of each of the key&rsquo;s columns after its recipe.</p>
 
 <h2>Why rows were rejected</h2>
 {% if reasons %}

@@ -3,7 +3,7 @@
 from psi.run.execute import Connect, Listen, Progress, RunInput, execute
 from psi.run.folder import EVENTS, GATE, MATCHED, RECEIPT, REJECTS, default_name
 from psi.run.forecast import Plan, plan
-from psi.run.receipt import Receipt
+from psi.run.receipt import KeyOutcome, Receipt
 
 __all__ = [
     "EVENTS",
@@ -12,6 +12,7 @@ __all__ = [
     "RECEIPT",
     "REJECTS",
     "Connect",
+    "KeyOutcome",
     "Listen",
     "Plan",
     "Progress",

@@ -3,7 +3,7 @@ Run one party from its file to its receipt.
 
 The order is fixed: terms and identity, the port, the run folder, the intake gate, the peer, the comparison, the
 outputs. Nothing is read from the network before the gate has passed the file, and no output exists before both
-transcripts were compared (``Session.output`` raises until then).
+transcripts were compared (``Session.output`` raises until then), under every key of the terms.
 """
 
 from __future__ import annotations
@@ -23,18 +23,22 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import psi.identity
 from psi import intake, terms, transport
-from psi.errors import LimitError, PsiError, TermsError
+from psi.errors import PsiError, TermsError
 from psi.intake.reader import open_file
 from psi.run.folder import GATE, MATCHED, RECEIPT, REJECTS, RunFolder, utc_now
 from psi.run.machine import peak_rss_bytes
-from psi.run.receipt import Receipt
+from psi.run.receipt import KeyOutcome, Receipt
 from psi.session import SEED_BYTES, Role, Session, backend
 from psi.wire import NONCE_BYTES
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from psi import session
     from psi.identity import Identity
-    from psi.terms import Side, Terms
+    from psi.items import Items
+    from psi.terms import Key, Side, Terms
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,17 @@ class RunInput:
 
 @dataclass(frozen=True)
 class Progress:
-    """Say what both sides are doing and how much of that is done; ``peer_phase`` is empty while unknown."""
+    """
+    Say what both sides are doing and how much of that is done; ``peer_phase`` is empty while unknown.
+
+    ``key`` is the name of the key that is compared, where the terms have several.
+    """
 
     phase: str
     percent: int
     peer_phase: str = ""
     peer_percent: int = 0
+    key: str = ""
 
 
 def execute(
@@ -144,7 +153,9 @@ class _Run:
             with self._phase("exchange"), channel:
                 done = self._exchange(taken, channel)
             with self._phase("write"):
-                matched_file, matched_rows = self._write_matched(taken, done)
+                matched_file, matched_rows = self._write_matched(
+                    taken, [each.output().matched for each in done]
+                )
             receipt = self._write_receipt(taken, done, matched_file, matched_rows)
             self._progress("done", 100)
             self.folder.events.write("finished")
@@ -159,19 +170,13 @@ class _Run:
             self.run.file,
             party=getattr(self.agreement, self.run.side),
             side=self.run.side,
-            key=self.agreement.key,
+            keys=self.agreement.keys,
             rejects=self.folder / REJECTS,
             threads=self._threads,
             progress=lambda done, total: self._progress("gate", 100 * done // max(total, 1)),
             on_report=lambda report: intake.write_json(self.folder / GATE, report.document()),
         )
-        own, _ = self._parties
-        if len(taken.items) > own.max_items:
-            raise LimitError(
-                f"{self.run.file.name} has {len(taken.items)} different people, and the terms allow "
-                f"the {self.run.side} {own.max_items}",
-                hint="bring fewer rows, or agree on terms with another max_items",
-            )
+        intake.check_limit(taken.report, self._parties[0], self.run.side)
         return taken
 
     def _meet(self) -> transport.Channel:
@@ -192,15 +197,28 @@ class _Run:
             ),
         )
 
-    def _exchange(self, taken: intake.Intake, channel: transport.Channel) -> Session:
-        """Compare with the peer; the session has an output afterwards."""
+    def _exchange(self, taken: intake.Intake, channel: transport.Channel) -> list[Session]:
+        """Compare with the peer, key by key; the sessions have an output afterwards, all of them or none."""
+        sessions = [self._session(number, own.digests) for number, own in enumerate(taken.items)]
+        transport.drive(
+            sessions[0],
+            channel,
+            then=sessions[1:],
+            idle_timeout_s=self.run.idle_timeout_s,
+            on_progress=self._both,
+        )
+        return sessions
+
+    def _session(self, number: int, digests: NDArray[np.uint8]) -> Session:
+        """Return the session of a key, with randomness of its own."""
         own, peer = self._parties
-        done = Session(
+        key = self.agreement.keys[number]
+        return Session(
             self._role,
-            taken.items.digests,
-            suite=self.agreement.suite,
+            digests,
+            suite=terms.suite_of(self.agreement, key),
             initiator=self.run.side == "requester",
-            terms_digest=terms.digest(self.agreement),
+            terms_digest=terms.key_digest(self.agreement, number),
             certificate=bytes.fromhex(own.fingerprint),
             peer_certificate=bytes.fromhex(peer.fingerprint),
             max_items=own.max_items,
@@ -208,44 +226,41 @@ class _Run:
             seed=secrets.token_bytes(SEED_BYTES),
             nonce=secrets.token_bytes(NONCE_BYTES),
             threads=self._threads,
-            report=self.agreement.learns == "both",
+            report=self.agreement.learns == "both" and key.compare == "match",
             deadline_s=self.agreement.deadline_s,
         )
-        transport.drive(done, channel, idle_timeout_s=self.run.idle_timeout_s, on_progress=self._both)
-        return done
 
-    def _write_matched(self, taken: intake.Intake, done: Session) -> tuple[str | None, int | None]:
-        """Write the own matched rows, if this side learns them; return the name of the file and their number."""
+    def _write_matched(
+        self, taken: intake.Intake, matched: list[NDArray[np.uint32] | None]
+    ) -> tuple[str | None, int | None]:
+        """Write the own matched rows, if this side learns any; return the name of the file and their number."""
         self._progress("write", 0)
-        matched = done.output().matched
-        if matched is None:
+        if all(items is None for items in matched):
             return None, None
-        path = intake.write_matched(taken, matched, self.folder / MATCHED)
-        return path.name, len(taken.items.rows_of(matched))
+        found = intake.find_rows(taken, matched)
+        path = intake.write_matched(taken, found, self.folder / MATCHED)
+        return path.name, len(found)
 
     def _write_receipt(
-        self, taken: intake.Intake, done: Session, matched_file: str | None, matched_rows: int | None
+        self, taken: intake.Intake, done: list[Session], matched_file: str | None, matched_rows: int | None
     ) -> Receipt:
         """Write the receipt, the last file of a run: where it is, the run is whole."""
         own, peer = self._parties
         receipt = Receipt(
             side=self.run.side,
             role=self._role.value,
-            suite=self.agreement.suite.value,
             terms_digest=terms.digest(self.agreement),
             parties={
                 "own": {"name": own.name, "fingerprint": own.fingerprint},
                 "peer": {"name": peer.name, "fingerprint": peer.fingerprint},
             },
-            items={"own": len(taken.items), "peer": done.n_peer or 0},
-            set_bounds=done.set_bounds,
-            overlap=done.output().overlap,
+            keys=[
+                self._outcome(key, each, items)
+                for key, each, items in zip(self.agreement.keys, done, taken.items, strict=True)
+            ],
             matched_file=matched_file,
             matched_rows=matched_rows,
-            transcript=done.transcript,
             gate=taken.report.document(),
-            bytes_sent=done.bytes_sent,
-            bytes_received=done.bytes_received,
             started=self.started,
             ended=utc_now(),
             seconds=self.seconds,
@@ -254,6 +269,17 @@ class _Run:
         )
         intake.write_json(self.folder / RECEIPT, receipt.document())
         return receipt
+
+    def _outcome(self, key: Key, done: Session, items: Items) -> KeyOutcome:
+        """Return what the receipt says of one key."""
+        matched = done.output().matched
+        return KeyOutcome.of(
+            key,
+            terms.suite_of(self.agreement, key),
+            done,
+            items=len(items),
+            matched_rows=None if matched is None else len(items.rows_of(matched)),
+        )
 
     @property
     def _role(self) -> Role:
@@ -282,8 +308,10 @@ class _Run:
     def _progress(self, phase: str, percent: int) -> None:
         self._tell(Progress(phase, percent))
 
-    def _both(self, own: session.Progress, peer: session.Progress) -> None:
-        self._tell(Progress(own.phase.value, own.percent, peer.phase.value, peer.percent))
+    def _both(self, number: int, own: session.Progress, peer: session.Progress) -> None:
+        keys = self.agreement.keys
+        name = keys[number].name if len(keys) > 1 else ""
+        self._tell(Progress(own.phase.value, own.percent, peer.phase.value, peer.percent, name))
 
     def _tell(self, progress: Progress) -> None:
         self.folder.events.progress(
@@ -291,6 +319,7 @@ class _Run:
             progress.percent,
             peer_phase=progress.peer_phase,
             peer_percent=progress.peer_percent,
+            key=progress.key,
         )
         if self.watch is not None:
             self.watch(progress)

@@ -53,7 +53,7 @@ class EventLog:
         self._clock, self._interval_s = clock, interval_s
         self._start_s = clock()
         self._written_s = float("-inf")
-        self._phases = ("", "")
+        self._phases = ("", "", "")
 
     def write(self, event: str, **facts: object) -> None:
         """Append one event with its facts: numbers and names of phases, never a value of a file."""
@@ -67,13 +67,23 @@ class EventLog:
                 hint="free some space and start both sides again",
             ) from error
 
-    def progress(self, phase: str, percent: int, *, peer_phase: str = "", peer_percent: int = 0) -> None:
-        """Append where both sides are, unless the same phases were written a moment ago."""
-        now_s = self._clock()
-        if self._phases == (phase, peer_phase) and now_s - self._written_s < self._interval_s:
+    def progress(
+        self, phase: str, percent: int, *, peer_phase: str = "", peer_percent: int = 0, key: str = ""
+    ) -> None:
+        """Append where both sides are, and with which of several keys, unless that was written a moment ago."""
+        now_s, phases = self._clock(), (phase, peer_phase, key)
+        if self._phases == phases and now_s - self._written_s < self._interval_s:
             return
-        self._phases, self._written_s = (phase, peer_phase), now_s
-        self.write("progress", phase=phase, percent=percent, peer_phase=peer_phase, peer_percent=peer_percent)
+        self._phases, self._written_s = phases, now_s
+        which = {"key": key} if key else {}
+        self.write(
+            "progress",
+            phase=phase,
+            percent=percent,
+            peer_phase=peer_phase,
+            peer_percent=peer_percent,
+            **which,
+        )
 
     def close(self) -> None:
         """Close the file."""

@@ -210,6 +210,7 @@ class Session:
             if self._core is not None:
                 phase, done, total = self._core.progress()
                 self.progress = Progress(Phase(phase), 100 * done // total if total else 100)
+            self._let_go()
             return frame
 
     def receive(self, frame: bytes) -> None:
@@ -226,6 +227,7 @@ class Session:
                 self.needs_peer = False
                 self.bytes_received += len(frame)
                 self._receive(frame)
+                self._let_go()
         finally:
             self._none_waits.set()
 
@@ -277,6 +279,11 @@ class Session:
             self._may_refuse = False
         else:
             self._state = State.ENDED
+
+    def _let_go(self) -> None:
+        """Keep the output alone of a role that is done: the next session needs the memory."""
+        if self._state is State.FINISHED:
+            self._core = self._learner = None
 
     def _next_frame(self) -> bytes | None:
         """Make the next frame, whichever the state asks for."""

@@ -7,22 +7,23 @@ place under one text or not at all. (A signature file ``terms.sig`` beside it is
 
 from psi.terms.difference import Difference, diff
 from psi.terms.draft import DEFAULT_MAX_ITEMS, DEFAULT_MAX_REJECTED_PERCENT, draft
+from psi.terms.fields import SIDES, Side
+from psi.terms.keys import Compare, Key, KeyColumn
 from psi.terms.model import (
     SCHEMA,
-    SIDES,
     ColumnRule,
-    KeyColumn,
     Learns,
     Party,
-    Side,
     Terms,
     check,
     digest,
+    key_digest,
     learners,
     load,
     parse,
     receiver,
     side_of,
+    suite_of,
 )
 from psi.terms.text import dumps, who_learns_what
 
@@ -32,7 +33,9 @@ __all__ = [
     "SCHEMA",
     "SIDES",
     "ColumnRule",
+    "Compare",
     "Difference",
+    "Key",
     "KeyColumn",
     "Learns",
     "Party",
@@ -43,10 +46,12 @@ __all__ = [
     "digest",
     "draft",
     "dumps",
+    "key_digest",
     "learners",
     "load",
     "parse",
     "receiver",
     "side_of",
+    "suite_of",
     "who_learns_what",
 ]

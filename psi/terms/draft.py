@@ -8,22 +8,27 @@ import datetime
 import msgspec
 
 from psi.identity import Card
-from psi.terms.model import SCHEMA, SIDES, ColumnRule, KeyColumn, Learns, Side, Terms, from_values
+from psi.terms.fields import SIDES, Side
+from psi.terms.keys import Key, KeyColumn
+from psi.terms.model import SCHEMA, ColumnRule, Learns, Terms, from_values
 from psi.wire import Suite
 
 ISO_DATE = "%Y-%m-%d"
 
 # The columns of the synthetic case, which are those that requests of its kind have in the public record.
-DEFAULT_KEY = (
-    KeyColumn(name="tin", requester="tin", holder="tin", recipe="digits/1"),
-    KeyColumn(name="last_name", requester="last_name", holder="last_name", recipe="nfkd-upper-alnum/1"),
-    KeyColumn(
-        name="dob",
-        requester="dob",
-        holder="dob",
-        recipe="date-iso/1",
-        requester_format=ISO_DATE,
-        holder_format=ISO_DATE,
+DEFAULT_KEY = Key(
+    name="number, name and birth",
+    columns=(
+        KeyColumn(name="tin", requester="tin", holder="tin", recipe="digits/1"),
+        KeyColumn(name="last_name", requester="last_name", holder="last_name", recipe="nfkd-upper-alnum/1"),
+        KeyColumn(
+            name="dob",
+            requester="dob",
+            holder="dob",
+            recipe="date-iso/1",
+            requester_format=ISO_DATE,
+            holder_format=ISO_DATE,
+        ),
     ),
 )
 DEFAULT_REQUIRED: dict[Side, tuple[str, ...]] = {
@@ -88,7 +93,7 @@ def draft(
     first: Side | None = None,
     max_requests: int = DEFAULT_MAX_ITEMS,
     max_records: int = DEFAULT_MAX_ITEMS,
-    key: tuple[KeyColumn, ...] = (),
+    keys: tuple[Key, ...] = (),
     required: dict[Side, tuple[str, ...]] | None = None,
     rules: dict[Side, tuple[ColumnRule, ...]] | None = None,
     max_rejected_percent: int | None = None,
@@ -97,29 +102,32 @@ def draft(
     Return terms between two organisations; ``psi terms new`` and the synthetic case call it.
 
     Without ``learns`` both learn where the suite can do that, the holder first unless ``first`` says otherwise, and
-    else the requester does. Without ``key`` the columns, required ones and rules are those of the synthetic case. With
-    it, ``required`` and ``rules`` name what is wanted besides, and the columns of the key are required in any case.
-    ``max_rejected_percent`` holds for both.
+    else the requester does. Without ``keys`` the key, required columns and rules are those of the synthetic case. With
+    them, ``required`` and ``rules`` name what is wanted besides, and the columns of an only key are required in any
+    case. With suite ``ecdh-cardinality`` every key is to count. ``max_rejected_percent`` holds for both.
     Raises ``TermsError`` that names the field.
     """
     name = suite.value if isinstance(suite, Suite) else suite
     can_report = any(known.can_report for known in Suite if known.value == name)
     learns = learns or ("both" if can_report else "requester")
-    given = key or DEFAULT_KEY
+    given = keys or (DEFAULT_KEY,)
+    if name == Suite.ECDH_CARDINALITY.value:
+        given = tuple(msgspec.structs.replace(key, compare="count") for key in given)
+    only = given[0].columns if len(given) == 1 else ()
     cards: dict[Side, Card] = {"requester": requester, "holder": holder}
     limits: dict[Side, int] = {"requester": max_requests, "holder": max_records}
     parties: dict[str, object] = {}
     for side in SIDES:
         columns = (
-            *(() if key else DEFAULT_REQUIRED[side]),
-            *(getattr(column, side) for column in given),
+            *(() if keys else DEFAULT_REQUIRED[side]),
+            *(getattr(column, side) for column in only),
             *(required or {}).get(side, ()),
         )
         parties[side] = {
             **dataclasses.asdict(cards[side]),
             "max_items": limits[side],
             "required": tuple(dict.fromkeys(columns)),
-            "rules": (*(() if key else DEFAULT_RULES[side]), *(rules or {}).get(side, ())),
+            "rules": (*(() if keys else DEFAULT_RULES[side]), *(rules or {}).get(side, ())),
             "max_rejected_percent": max_rejected_percent,
         }
     return from_values(
@@ -132,7 +140,7 @@ def draft(
                 "learns": learns,
                 "first": first or ("holder" if learns == "both" else None),
                 "expires": expires,
-                "key": given,
+                "keys": given,
                 **parties,
             },
             builtin_types=(datetime.date,),

@@ -7,57 +7,37 @@ import hashlib
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import rfc8785
 
 from psi.errors import MachineError, TermsError, UsageError
 from psi.identity import Card, check_card
-from psi.recipes import PARAMETERS, RECIPES, RULES, Recipe, check_format
+from psi.recipes import PARAMETERS, RULES
+from psi.terms.fields import SIDES, Column, Length, Side, Strict, Text, check_distinct
+from psi.terms.keys import MAX_KEYS, Key, check_keys
 from psi.wire import MAX_ITEMS, Suite
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 SCHEMA = "psi/terms/1"
 _MAX_FILE_BYTES = 1 << 20  # a page of text; anything larger is not terms
-_DIGEST_PREFIX = b"psi/terms/1\0"
+_DIGEST_PREFIX, _KEY_PREFIX = b"psi/terms/1\0", b"psi/terms/1 key\0"
 
-Side = Literal["requester", "holder"]
-SIDES: tuple[Side, ...] = get_args(Side)
 Learns = Literal["requester", "holder", "both"]
-_ONE_KEY = "one key is compared in a run; for a second one agree on other terms and run again"
 _UNKNOWN_FIELDS = {
-    **dict.fromkeys(("keys", "tiers", "tier"), _ONE_KEY),
+    **dict.fromkeys(
+        ("key", "tiers", "tier"),
+        "keys are tables, strictest first: [[keys]] with a name, in it [[keys.columns]]; `psi terms new` writes them",
+    ),
     "column": 'a rule names its columns: columns = ["tin"]',
 }
 DEADLINE_S = 10  # vole.md, "Deadline"
-_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)]
-_Length = Annotated[int, msgspec.Meta(ge=0, le=1 << 26)]
-_Column = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
 
-class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Decode exactly: an unknown field, a missing one or another type is an error."""
-
-
-class KeyColumn(_Strict, frozen=True, kw_only=True):
-    """
-    Name one part of the key: a column on each side and the recipe that brings both into one form.
-
-    A format (``"%m/%d/%Y"``) is given for each side exactly when the recipe reads dates.
-    """
-
-    name: _Column
-    requester: _Column
-    holder: _Column
-    recipe: str
-    requester_format: str | None = None
-    holder_format: str | None = None
-
-
-class ColumnRule(_Strict, frozen=True, kw_only=True):
+class ColumnRule(Strict, frozen=True, kw_only=True):
     """
     Name a rule that raw values must pass, or their row is rejected.
 
@@ -66,14 +46,14 @@ class ColumnRule(_Strict, frozen=True, kw_only=True):
     """
 
     rule: str
-    columns: Annotated[tuple[_Column, ...], msgspec.Meta(min_length=1, max_length=256)]
+    columns: Annotated[tuple[Column, ...], msgspec.Meta(min_length=1, max_length=256)]
     format: str | None = None
     earliest: datetime.date | None = None
     latest: datetime.date | None = None
-    min_length: _Length | None = None
-    max_length: _Length | None = None
+    min_length: Length | None = None
+    max_length: Length | None = None
     classes: Annotated[tuple[str, ...], msgspec.Meta(max_length=16)] | None = None
-    values: Annotated[tuple[_Text, ...], msgspec.Meta(max_length=10_000)] | None = None
+    values: Annotated[tuple[Text, ...], msgspec.Meta(max_length=10_000)] | None = None
 
     @property
     def parameters(self) -> dict[str, object]:
@@ -82,12 +62,13 @@ class ColumnRule(_Strict, frozen=True, kw_only=True):
         return {name: value for name, value in values.items() if value is not None}
 
 
-class Party(_Strict, frozen=True, kw_only=True):
+class Party(Strict, frozen=True, kw_only=True):
     """
     Describe one organisation: who it is (the fields of its card), what its file is like, how much it may bring.
 
     A row needs a value in every ``required`` column and must pass every rule. No run takes place when more than
-    ``max_rejected_percent`` of the rows are rejected, if that is there. ``max_items`` counts distinct keys.
+    ``max_rejected_percent`` of the rows are rejected, if that is there. ``max_items`` limits the distinct values of
+    each key.
     """
 
     name: str
@@ -97,12 +78,12 @@ class Party(_Strict, frozen=True, kw_only=True):
     certificate: str
     max_items: Annotated[int, msgspec.Meta(ge=1, le=MAX_ITEMS)]
     delimiter: Annotated[str, msgspec.Meta(min_length=1, max_length=1)] = ","
-    required: tuple[_Column, ...]
+    required: tuple[Column, ...]
     rules: tuple[ColumnRule, ...] = ()
     max_rejected_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
 
 
-class Terms(_Strict, frozen=True, kw_only=True):
+class Terms(Strict, frozen=True, kw_only=True):
     """
     Hold the whole agreement; ``load`` makes it from a file, and its fields have been checked then.
 
@@ -111,8 +92,8 @@ class Terms(_Strict, frozen=True, kw_only=True):
     """
 
     schema: Literal["psi/terms/1"]
-    purpose: _Text
-    authority: _Text
+    purpose: Text
+    authority: Text
     suite: Suite
     learns: Learns
     first: Side | None = None
@@ -120,7 +101,7 @@ class Terms(_Strict, frozen=True, kw_only=True):
     expires: datetime.date
     requester: Party
     holder: Party
-    key: Annotated[tuple[KeyColumn, ...], msgspec.Meta(min_length=1, max_length=16)]
+    keys: Annotated[tuple[Key, ...], msgspec.Meta(min_length=1, max_length=MAX_KEYS)]
 
 
 def load(path: Path) -> Terms:
@@ -212,6 +193,17 @@ def digest(terms: Terms) -> bytes:
     return hashlib.sha256(_DIGEST_PREFIX + rfc8785.dumps(msgspec.to_builtins(terms))).digest()
 
 
+def key_digest(terms: Terms, number: int) -> bytes:
+    """Return the 32 bytes that both sides compare in the session of a key: of the first one the digest of the terms."""
+    whole = digest(terms)
+    return hashlib.sha256(_KEY_PREFIX + number.to_bytes(4, "little") + whole).digest() if number else whole
+
+
+def suite_of(terms: Terms, key: Key) -> Suite:
+    """Return the suite by which a key is compared."""
+    return terms.suite if key.compare == "match" else Suite.ECDH_CARDINALITY
+
+
 def _consistent(terms: Terms) -> Terms:
     """Check the fields against each other and return the terms with both certificates in their one spelling."""
     parties: dict[str, Party] = {}
@@ -240,13 +232,15 @@ def _consistent(terms: Terms) -> Terms:
     for name in ("purpose", "authority"):
         if not getattr(terms, name).strip():
             raise TermsError(f"{name} is blank")
-    _check_key(terms)
+    check_keys(
+        terms.keys, suite=terms.suite, required={side: getattr(terms, side).required for side in SIDES}
+    )
     return msgspec.structs.replace(terms, **parties)
 
 
 def _check_file(party: Party, side: Side) -> None:
     """Check what the terms say of one organisation's file."""
-    _distinct(party.required, f"{side}.required")
+    check_distinct(party.required, f"{side}.required")
     if party.delimiter in '"\r\n\0' or not party.delimiter.isascii() or party.delimiter.isalnum():
         raise TermsError(f"{side}.delimiter is not a character that can separate columns")
     seen: set[tuple[str, ...]] = set()
@@ -273,48 +267,11 @@ def _check_rule(rule: ColumnRule, where: str) -> None:
             f"{where}.columns: {rule.rule} is about {len(known.columns)} columns, and {len(rule.columns)} are named",
             hint=f"in this order: {', '.join(known.columns)}",
         )
-    _distinct(rule.columns, f"{where}.columns")
+    check_distinct(rule.columns, f"{where}.columns")
     try:
         known.check(rule.parameters)
     except UsageError as error:
         raise TermsError(f"{where}.{error.message}", hint=error.hint) from None
-
-
-def _check_key(terms: Terms) -> None:
-    """Check the columns of the key on both sides."""
-    _distinct([column.name for column in terms.key], "key: name")
-    for side in SIDES:
-        _distinct([getattr(column, side) for column in terms.key], f"key: {side}")
-    for number, column in enumerate(terms.key):
-        where = f"key[{number}]"
-        if column.recipe not in RECIPES:
-            raise TermsError(
-                f"{where}.recipe: no recipe {column.recipe!r}", hint=f"there are {', '.join(RECIPES)}"
-            )
-        for side in SIDES:
-            _check_format(RECIPES[column.recipe], getattr(column, f"{side}_format"), f"{where}.{side}_format")
-            _check_required(getattr(terms, side), getattr(column, side), side, f"{where}.{side}")
-
-
-def _check_format(operation: Recipe, date_format: str | None, where: str) -> None:
-    try:
-        check_format(operation, date_format)
-    except UsageError as error:
-        raise TermsError(f"{where}: {error.message}", hint=error.hint) from None
-
-
-def _check_required(party: Party, column: str, side: Side, where: str) -> None:
-    if column not in party.required:
-        raise TermsError(
-            f"{where}: column {column!r} is not in {side}.required",
-            hint="a value that may be missing is not compared",
-        )
-
-
-def _distinct(values: Sequence[object], where: str) -> None:
-    for number, value in enumerate(values):
-        if value in values[:number]:
-            raise TermsError(f"{where}: {value!r} is there twice")
 
 
 def _named(message: str) -> TermsError:

@@ -10,31 +10,44 @@ import tomlkit
 
 from psi.identity import pem_value
 from psi.recipes import RECIPES, RULES
-from psi.terms.model import DEADLINE_S, SIDES, ColumnRule, KeyColumn, Party, Side, Terms, receiver
+from psi.terms.fields import SIDES, Side
+from psi.terms.model import DEADLINE_S, ColumnRule, Party, Terms, receiver
 from psi.wire import Suite
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tomlkit.container import Container
     from tomlkit.items import AoT, Item, String, Table
 
+    from psi.terms.keys import Key, KeyColumn
+
 
 def who_learns_what(terms: Terms) -> dict[Side, str]:
-    """Return in a plain sentence for each organisation what it learns in a run under these terms."""
+    """Return in plain sentences for each organisation what it learns in a run under these terms."""
     learner = receiver(terms)
     other: Side = "holder" if learner == "requester" else "requester"
-    output = (
-        "which of its own rows are also on the other list"
-        if terms.suite.learns_items
-        else "how many people are on both lists, and not who they are"
-    )
-    if terms.learns == "both":
+    matched = [key.name for key in terms.keys if key.compare == "match"]
+    counted = [key.name for key in terms.keys if key.compare == "count"]
+    several = len(terms.keys) > 1
+    rows = "which of its own rows are also on the other list"
+    people = "how many people are on both lists{}, and not who they are"
+    size = f"the size of the other list{' by each key' if several else ''}"
+    learned = []
+    if matched:
+        learned.append(rows + (f", by {_quoted(matched)}" if several else ""))
+    if counted:
+        learned.append(people.format(f" by {_quoted(counted)}" if several else ""))
+    output = f"{'; '.join(learned)}{';' if len(learned) > 1 else ','} and {size}."
+    if terms.learns != "both":
         return {
-            learner: f"The {learner} learns first {output}, and the size of the other list.",
-            other: f"The {other} learns {output}, as far as the {learner} reports it, and the size of the other list.",
+            learner: f"The {learner} learns {output}",
+            other: f"The {other} learns {size}, and nothing else.",
         }
+    nothing = f" It learns nothing of how many are on both lists by {_quoted(counted)}." if counted else ""
     return {
-        learner: f"The {learner} learns {output}, and the size of the other list.",
-        other: f"The {other} learns the size of the other list, and nothing else.",
+        learner: f"The {learner} learns first {output}",
+        other: f"The {other} learns {learned[0]}, as far as the {learner} reports it, and {size}.{nothing}",
     }
 
 
@@ -67,11 +80,18 @@ def dumps(terms: Terms) -> str:
     document["expires"] = terms.expires
     document.add(tomlkit.nl())
     _comment(
-        document, "What is compared. Two rows match when all of these agree, each in the form of its recipe."
+        document,
+        "What is compared. Two rows match by a key when all of its columns agree, each in the form of its recipe.",
     )
-    for name in dict.fromkeys(column.recipe for column in terms.key):
+    if len(terms.keys) > 1:
+        _comment(
+            document,
+            "Strictest first, each by itself: to match tells which rows agree, to count only how many, and that to "
+            f"the {receiver(terms)} alone. A row that lacks a value has no part in a key that asks for it.",
+        )
+    for name in dict.fromkeys(column.recipe for key in terms.keys for column in key.columns):
         _comment(document, f"  {name} {RECIPES[name].sentence}")
-    document["key"] = _key(terms.key)
+    document["keys"] = _keys(terms.keys)
     for side in SIDES:
         _comment(
             document, f"The {side}: who it is, how many different people it may bring, what its file is like."
@@ -80,14 +100,20 @@ def dumps(terms: Terms) -> str:
     return tomlkit.dumps(document)
 
 
-def _key(columns: tuple[KeyColumn, ...]) -> AoT:
+def _keys(keys: Sequence[Key]) -> AoT:
     """Write what is compared."""
     array = tomlkit.aot()
-    for column in columns:
+    for key in keys:
         table = tomlkit.table()
-        table.update(_there(column))
-        if column is columns[-1]:
-            table.add(tomlkit.nl())
+        table["name"], table["compare"] = key.name, key.compare
+        columns = tomlkit.aot()
+        for column in key.columns:
+            row = tomlkit.table()
+            row.update(_there(column))
+            if key is keys[-1] and column is key.columns[-1]:
+                row.add(tomlkit.nl())
+            columns.append(row)
+        table["columns"] = columns
         array.append(table)
     return array
 
@@ -148,3 +174,9 @@ def _comment(table: Container | Table, text: str) -> None:
 def _prose(text: str) -> String:
     """Write a text on lines of its own when it has several."""
     return tomlkit.string(text, multiline="\n" in text)
+
+
+def _quoted(names: Sequence[str]) -> str:
+    """Return the names of keys as a sentence has them."""
+    *most, last = (f'"{name}"' for name in names)
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,9 +1,9 @@
-"""Run a session over a channel: one thread sends, one receives, and every ending is a named one."""
+"""Run sessions over a channel: one thread sends, one receives, and every ending is a named one."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from psi.errors import PeerError, PsiError, TransportError, VerificationError
 from psi.session import Progress, Session
@@ -19,19 +19,21 @@ def drive(
     session: Session,
     channel: Channel,
     *,
+    then: Sequence[Session] = (),
     idle_timeout_s: float,
     clock: Clock | None = None,
-    on_progress: Callable[[Progress, Progress], None] | None = None,
+    on_progress: Callable[[int, Progress, Progress], None] | None = None,
 ) -> None:
     """
-    Run a session to its end and close the channel, whatever happens.
+    Run a session to its end, ``then`` others one after another, and close the channel, whatever happens.
 
-    ``run`` calls it in the thread that a Ctrl-C interrupts. ``on_progress`` is called there with the own and the
-    peer's progress whenever one of them has changed. Returns when both sides have finished; then ``session.output()``
-    holds. Raises ``TransportError`` when the connection ends or brings nothing for ``idle_timeout_s``, ``PeerError``
-    when the peer closes it instead of greeting, and whatever the session raises; the peer is told when it is to blame.
+    ``run`` calls it in the thread that a Ctrl-C interrupts. ``on_progress`` is called there with the number of the
+    session, the own and the peer's progress whenever one of them has changed. Returns when both sides have finished
+    all of them; then ``session.output()`` of each holds. Raises ``TransportError`` when the connection ends or brings
+    nothing for ``idle_timeout_s``, ``PeerError`` when the peer closes it instead of greeting, and whatever a session
+    raises; the peer is told when it is to blame.
     """
-    driver = _Driver(session, channel, idle_timeout_s, clock or Clock(), on_progress)
+    driver = _Driver((session, *then), channel, idle_timeout_s, clock or Clock(), on_progress)
     reader = threading.Thread(target=driver.read, name="psi reader", daemon=True)
     reader.start()
     try:
@@ -52,17 +54,17 @@ class _Driver:
 
     def __init__(
         self,
-        session: Session,
+        sessions: Sequence[Session],
         channel: Channel,
         idle_timeout_s: float,
         clock: Clock,
-        on_progress: Callable[[Progress, Progress], None] | None,
+        on_progress: Callable[[int, Progress, Progress], None] | None,
     ) -> None:
-        self._session, self._channel = session, channel
+        self._sessions, self._channel = sessions, channel
         self._idle_timeout_s, self._clock, self._on_progress = idle_timeout_s, clock, on_progress
-        self._reported: tuple[Progress, Progress] | None = None
+        self._reported: tuple[int, Progress, Progress] | None = None
         self._last_sent = self._last_alive = clock.now()
-        self._told = session.progress
+        self._told = sessions[0].progress
         self._due: float | None = None
         self._changed = threading.Condition()  # guards what follows
         self._received = 0
@@ -70,8 +72,18 @@ class _Driver:
         self._stopping = False
         self._drained = False
 
+    @property
+    def _session(self) -> Session:
+        """
+        Return the session that is at work: the first that is not finished.
+
+        Both threads ask anew for each frame. The peer may begin the next session as soon as this one is finished on
+        both sides, so its next hello belongs there even if it comes before this side has said its own.
+        """
+        return next((session for session in self._sessions if not session.finished), self._sessions[-1])
+
     def read(self) -> None:
-        """Hand frames to the session until it is over; the body of the reader thread."""
+        """Hand frames to the session at work until the last is over; the body of the reader thread."""
         try:
             while not (self._stopping or self._session.finished):
                 frame = self._channel.receive()
@@ -86,18 +98,19 @@ class _Driver:
         self._note(drained=True)
 
     def write(self) -> None:
-        """Send what the session makes until it is finished."""
-        while not self._session.finished:
-            self._check()
-            self._send_alive_if_due()
-            with self._changed:
-                received = self._received
-            frame = self._session.next_frame()
-            if frame is not None:
-                self._send(frame)
-            elif self._session.needs_peer:
-                self._wait_for_frame(received)
-        self._check()
+        """Send what the sessions make, one after another, until the last is finished."""
+        for number, session in enumerate(self._sessions):
+            while not session.finished:
+                self._check()
+                self._send_alive_if_due()
+                with self._changed:
+                    received = self._received
+                frame = session.next_frame()
+                if frame is not None:
+                    self._send(frame)
+                elif session.needs_peer:
+                    self._wait_for_frame(received)
+            self._tell(number)
 
     def refuse(self, error: BaseException) -> None:
         """Tell the peer that it is refused, if it is, within ``LINGER_S``; the caller raises the error."""
@@ -149,11 +162,9 @@ class _Driver:
 
     def _check(self) -> None:
         """Report progress; raise what the reader found, or that the peer is silent."""
-        own, peer = self._session.progress, self._session.peer_progress
-        if self._on_progress is not None and self._reported != (own, peer):
-            self._reported = own, peer
-            self._on_progress(own, peer)
-        if self._session.finished:
+        session = self._session
+        self._tell(self._sessions.index(session))
+        if session.finished:
             return
         if self._error is not None:
             raise self._error
@@ -164,6 +175,14 @@ class _Driver:
                 f"nothing came from the peer for {self._idle_timeout_s:g} s",
                 hint="look whether the other side still runs and the network holds, then start both sides again",
             )
+
+    def _tell(self, number: int) -> None:
+        """Report the progress of a session, if there is news."""
+        session = self._sessions[number]
+        news = number, session.progress, session.peer_progress
+        if self._on_progress is not None and self._reported != news:
+            self._reported = news
+            self._on_progress(*news)
 
     def _check_due(self) -> None:
         """Refuse a peer that has let the time for an answer pass; what arrives then is not looked at any more."""
@@ -176,7 +195,8 @@ class _Driver:
 
     def _ending(self) -> PsiError:
         """Say what the end of the connection means at this time."""
-        if self._session.initiator and self._session.bytes_received == 0:
+        first = self._sessions[0]
+        if first.initiator and first.bytes_received == 0:
             # TLS 1.3 lets the client finish its handshake before the server has judged the client's certificate.
             return PeerError(
                 "the peer closed the connection before it greeted this side",

@@ -1,0 +1,271 @@
+"""
+Judge the rows of a file batch by batch: which pass the rules of the terms, and which keys those have.
+
+Whether a row passes is found the short way; which faults it has is asked only of the few that do not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import islice
+from operator import and_, or_
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+import polars as pl
+
+from psi.intake.report import RecipeEffect, RuleEffect
+from psi.recipes import RECIPES, RULES
+
+if TYPE_CHECKING:
+    from psi.items import Collector
+    from psi.terms import Key, Party, Side
+
+MISSING = "missing"  # a value that must be there is empty or blank
+EMPTY_KEY = "empty-key"  # nothing is left of a key column after its recipe
+REMEMBERED = 1 << 15  # values of a column that are not judged again
+FAULTY_ROWS = (
+    1 << 14
+)  # whose faults are looked for at once: the many expressions of it cost more than the rows
+ROW = "\0row"  # a name that no column has
+
+
+@dataclass(frozen=True)
+class _KeyPart:
+    """Name a column of this side and the form in which it is compared, whichever keys ask for that."""
+
+    column: str
+    recipe: str
+    date_format: str | None
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """
+    Say when a value of ``column`` is at fault: where ``fails`` is true and none of ``columns`` has a fault before it.
+
+    ``fails`` looks at the columns of ``Judge._seen``.
+    """
+
+    column: str
+    columns: tuple[str, ...]
+    rule: str
+    reason: str
+    fails: pl.Expr
+
+
+class _Column:
+    """
+    Tell which values of a column pass the rules about it alone.
+
+    Many columns have few different values: what passed once is remembered, and not judged again.
+    """
+
+    def __init__(self, name: str, required: bool, rules: list[tuple[pl.Expr, pl.Expr]]) -> None:
+        self.name = name
+        blank = pl.col(name).str.strip_chars_start() == ""
+        full, quick = ([each[which] for each in rules] for which in (0, 1))
+        self._quick = [~blank, *quick] if required else [blank | each for each in quick]
+        self._passes = (
+            pl.all_horizontal(~blank, *full) if required else pl.all_horizontal(pl.lit(True), *full) | blank
+        )
+        self._remembers = len(rules) > 1
+        self._known = pl.Series(name, [], dtype=pl.String)
+
+    def passes(self) -> list[pl.Expr]:
+        """Return what is true together where values are known to pass, or are seen to at a glance."""
+        if self._remembers:
+            return [pl.col(self.name).is_in(self._known.implode())]
+        return self._quick
+
+    def judged(self, values: pl.Series, passes: pl.Series) -> pl.Series:
+        """Return where the values of a batch pass, given what `passes` found, and remember those that do."""
+        if passes.all():
+            return passes
+        missed = (~passes).arg_true()
+        values_missed = values.gather(missed)
+        good = values_missed.unique().to_frame().filter(self._passes).to_series()
+        if not good.len():
+            return passes
+        if self._remembers:
+            self._known = pl.concat([self._known, good])
+            # Where most values are new, or there are very many, remembering costs more than judging.
+            self._remembers = len(self._known) <= min(REMEMBERED, max(len(values) // 2, 1))
+        return passes.scatter(missed, values_missed.is_in(good.implode()))
+
+
+class Judge:
+    """Judge batches of rows by what the terms say of one party, and count."""
+
+    def __init__(self, party: Party, side: Side, keys: Sequence[Key]) -> None:
+        named = [
+            [
+                _KeyPart(getattr(part, side), part.recipe, getattr(part, f"{side}_format"))
+                for part in key.columns
+            ]
+            for key in keys
+        ]
+        self._parts = list(dict.fromkeys(part for parts in named for part in parts))
+        self._keys = [[self._parts.index(part) for part in parts] for parts in named]
+        #: Each column that is read, and how the terms write its dates.
+        self.formats: dict[str, str | None] = dict.fromkeys(party.required)
+        for column, date_format in (
+            *((part.column, part.date_format) for part in self._parts),
+            *((column, rule.format) for rule in party.rules for column in rule.columns),
+        ):
+            self.formats[column] = self.formats.get(column) or date_format
+        self.rejected = 0
+        self._faulty: list[pl.DataFrame] = []
+        self.reasons: Counter[str] = Counter()
+        self._changed = [0] * len(self._parts)
+        self._seen: list[pl.Expr] = []
+        self._faults: list[_Fault] = []
+        self._together: list[pl.Expr] = []  # what several values of a row must pass
+        self._values: list[pl.Expr] = []
+        self._compile(party)
+        self._counts = [0] * len(self._faults)
+        self._told = [self._first(number) for number in range(len(self._faults))]
+
+    def recipe_effects(self) -> tuple[RecipeEffect, ...]:
+        """Return what the recipes changed."""
+        pairs = zip(self._parts, self._changed, strict=True)
+        return tuple(RecipeEffect(part.column, part.recipe, count) for part, count in pairs)
+
+    def rule_effects(self) -> tuple[RuleEffect, ...]:
+        """Return how many rows each rule rejected, in the order of the terms, without those that rejected none."""
+        pairs = zip(self._faults, self._counts, strict=True)
+        return tuple(
+            RuleEffect(fault.column, fault.rule, fault.reason, count) for fault, count in pairs if count
+        )
+
+    def _compile(self, party: Party) -> None:
+        """Say what is computed of each value, and the faults that follow from it, in the order in which they count."""
+        must = dict.fromkeys(party.required)
+        alone: dict[str, list[tuple[pl.Expr, pl.Expr]]] = {column: [] for column in self.formats}
+        for column in self.formats:
+            self._seen.append((pl.col(column).str.strip_chars_start() == "").alias(f"blank {column}"))
+        for column in must:
+            self._faults.append(_Fault(column, (column,), "required", MISSING, pl.col(f"blank {column}")))
+        # A row may lack a key as long as it has another one.
+        has = [pl.all_horizontal([pl.col(f"key {part}") != "" for part in parts]) for parts in self._keys]
+        has_none = ~pl.any_horizontal(has)
+        for column in dict.fromkeys(part.column for part in self._parts if part.column not in must):
+            fails = pl.col(f"blank {column}") & has_none
+            self._faults.append(_Fault(column, (column,), "key", MISSING, fails))
+        for rule in party.rules:
+            known = RULES[rule.rule]
+            single = len(known.columns) == 1
+            for columns in [(column,) for column in rule.columns] if single else [rule.columns]:
+                name = f"passes {len(self._seen)}"
+                passes = known.expression([pl.col(column) for column in columns], rule.parameters)
+                self._seen.append(passes.alias(name))
+                # Whether a value may be missing is for `required` to say.
+                blank = [pl.col(f"blank {column}") for column in columns]
+                fails = ~pl.any_horizontal(pl.col(name), *blank)
+                self._faults.append(_Fault(columns[0], columns, rule.rule, known.reason, fails))
+                if single:
+                    quick = known.quick([pl.col(columns[0])], rule.parameters)
+                    alone[columns[0]].append((passes, quick))
+                else:
+                    missing = [
+                        pl.col(column).str.strip_chars_start() == ""
+                        for column in columns
+                        if column not in must
+                    ]
+                    self._together.append(
+                        (pl.any_horizontal(passes, *missing) if missing else passes).alias(name)
+                    )
+        for number, part in enumerate(self._parts):
+            value = RECIPES[part.recipe].expression(pl.col(part.column), part.date_format)
+            self._seen.append(value.alias(f"key {number}"))
+            self._values.append(value.alias(f"key {number}"))
+            empty = (pl.col(f"key {number}") == "") & has_none
+            self._faults.append(_Fault(part.column, (part.column,), "key", EMPTY_KEY, empty))
+        self._columns = [_Column(column, column in must, rules) for column, rules in alone.items()]
+
+    def _first(self, number: int) -> pl.Expr:
+        """Return where a fault is told: of several of one value, the first in the order of the terms."""
+        fault = self._faults[number]
+        before = [
+            pl.col(str(earlier))
+            for earlier, other in enumerate(self._faults[:number])
+            if set(fault.columns) & {other.column}
+        ]
+        return pl.col(str(number)) & ~pl.any_horizontal(before) if before else pl.col(str(number))
+
+    def judge(
+        self, frame: pl.DataFrame, first_row: int, collectors: Sequence[Collector], rejects: BinaryIO
+    ) -> None:
+        """
+        Judge the rows of a batch, of which ``first_row`` (from 0) is the first.
+
+        There is a collector for each key: it gets the rows that pass and have the key. The others go to ``rejects``,
+        in a while.
+        """
+        # Each expression stands by itself: of those, common parts are computed once.
+        glances = [column.passes() for column in self._columns]
+        asked = [expression for glance in glances for expression in glance]
+        found = frame.lazy().select(
+            *(expression.alias(f"glance {number}") for number, expression in enumerate(asked)),
+            *self._together,
+            *self._values,
+        )
+        results = iter(found.collect().get_columns())
+        passes = [
+            column.judged(frame.get_column(column.name), reduce(and_, islice(results, len(glance))))
+            for column, glance in zip(self._columns, glances, strict=True)
+            if glance
+        ]
+        others = list(islice(results, len(self._together)))
+        values = pl.DataFrame(list(results))
+        there = [value != "" for value in values.iter_columns()]
+        has = [reduce(and_, (there[part] for part in parts)) for parts in self._keys]
+        fine = reduce(and_, (*passes, *others, reduce(or_, has)))
+        if not fine.all():
+            faulty = ~fine
+            row = (faulty.arg_true().cast(pl.UInt64) + (first_row + 1)).alias(ROW)
+            self._faulty.append(frame.filter(faulty).insert_column(0, row))
+            if sum(each.height for each in self._faulty) >= FAULTY_ROWS:
+                self.reject(rejects)
+        for number, part in enumerate(self._parts):
+            changed = values.to_series(number) != frame.get_column(part.column)
+            self._changed[number] += int((changed & fine).sum())
+        for parts, has_key, collector in zip(self._keys, has, collectors, strict=True):
+            taken = fine & has_key
+            key = values.select(f"key {part}" for part in parts)
+            rows = np.flatnonzero(taken.to_numpy()) + first_row
+            collector.add(key if taken.all() else key.filter(taken), rows.astype(np.uint32))
+
+    def reject(self, rejects: BinaryIO) -> None:
+        """Count the faults of the rows that have some and wait for it, and write a line for each."""
+        if not self._faulty:
+            return
+        frame = pl.concat(self._faulty)
+        self._faulty.clear()
+        rows, seen = frame.to_series(0), frame.lazy().select(self._seen).collect()
+        faults = seen.select(fault.fails.alias(str(number)) for number, fault in enumerate(self._faults))
+        told = faults.select(first.alias(str(number)) for number, first in enumerate(self._told))
+        self.rejected += told.height
+        for number, count in enumerate(told.sum().row(0)):
+            self._counts[number] += count
+        having: dict[str, list[str]] = {}
+        for number, fault in enumerate(self._faults):
+            having.setdefault(fault.reason, []).append(str(number))
+        counts = told.select(pl.any_horizontal(names).sum().alias(code) for code, names in having.items())
+        self.reasons.update({code: count for code, count in counts.row(0, named=True).items() if count})
+        named = {
+            title: pl.concat_str(
+                [pl.when(pl.col(str(number))).then(pl.lit(text)) for number, text in enumerate(texts)],
+                separator=";",
+                ignore_nulls=True,
+            )
+            for title, texts in (
+                ("columns", [fault.column for fault in self._faults]),
+                ("reasons", [fault.reason for fault in self._faults]),
+            )
+        }
+        lines = told.select(rows, **named).write_csv(include_header=False)
+        rejects.write(lines.encode())  # not written by the table library, whose errors do not say why
