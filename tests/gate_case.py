@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from psi import intake
-from psi.terms import ColumnRule, Key, KeyColumn, Party
+from psi.terms import ColumnRule, Encoding, Key, KeyColumn, Party
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 KEY = (
@@ -40,6 +42,7 @@ def make_party(
     required: tuple[str, ...] = ("tin", "last", "dob"),
     rules: tuple[ColumnRule, ...] = RULES,
     delimiter: str = ",",
+    encoding: Encoding = "utf-8",
 ) -> Party:
     """Return a party whose keys and certificate, which the gate does not look at, are empty."""
     return Party(
@@ -50,9 +53,17 @@ def make_party(
         certificate="",
         max_items=1 << 28,
         delimiter=delimiter,
+        encoding=encoding,
         required=required,
         rules=rules,
     )
+
+
+def write_items(got: intake.Intake, items: Sequence[int], path: Path) -> Path:
+    """Write the rows of some items of the first key, the others having matched nothing."""
+    nothing = np.array([], dtype=np.uint32)
+    others = [nothing for _ in got.items[1:]]
+    return intake.write_matched(got, intake.find_rows(got, [np.array(items, dtype=np.uint32), *others]), path)
 
 
 @dataclass(frozen=True)

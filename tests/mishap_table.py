@@ -26,6 +26,16 @@ def _file(change: Callable[[bytes], bytes]) -> Mishap:
     return lambda bench: bench.alone("join", file=bench.copy("requests.csv", change).name)
 
 
+def _database(url: str) -> Mishap:
+    """Take the rows from a database, of which there is none."""
+
+    def mishap(bench: Bench) -> Outcome:
+        (bench.folder / "requests.sql").write_text("SELECT * FROM requests")
+        return bench.alone("join", file=url, query="requests.sql")
+
+    return mishap
+
+
 def _lines(change: Callable[[list[bytes]], list[bytes]]) -> Mishap:
     return _file(lambda data: b"".join(change(data.splitlines(keepends=True))))
 
@@ -271,6 +281,7 @@ MISHAPS: dict[str, dict[str, Mishap]] = {
             lambda lines: [*lines[:3], lines[3].replace(b",", b"\xe9,", 2), *lines[4:]]
         ),
         "It is written in UTF-16": _file(lambda data: data.decode().encode("utf-16")),
+        "It is a workbook that was cut short": _file(lambda data: b"PK\x03\x04" + data[:1000]),
         "A row has one field too many": _lines(_ragged),
         "Two columns have one name": _lines(
             lambda lines: [lines[0].replace(b",suffix,", b",last_name,"), *lines[1:]]
@@ -278,6 +289,10 @@ MISHAPS: dict[str, dict[str, Mishap]] = {
         "It has one row": _one_row,
         "No row passes the gate": _lines(lambda lines: [lines[0], b'""' + b"," * 17 + b"\n"]),
         "The file may not be read": _unreadable,
+        "No database server answers": _database("postgresql://reader@127.0.0.1:1/people"),
+        "The address of the database has a password": _database(
+            "postgresql://reader:hunter2@127.0.0.1/people"
+        ),
         "The disk is full": _disk_full,
     },
     "The terms": {

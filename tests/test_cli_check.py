@@ -145,7 +145,7 @@ def test_file_that_cannot_be_checked_gets_one_clear_message_and_no_folder(
 def test_file_or_terms_that_are_not_named_are_asked_for(psi_inside: Command) -> None:
     result = psi_inside("check", "requests.csv")
     assert result.returncode == 2
-    assert "psi: error: a file and --terms are needed, or --explain RULE" in result.stderr
+    assert "psi: error: a source and --terms are needed, or --explain RULE" in result.stderr
 
 
 @pytest.mark.parametrize("name", [*RULES, *RECIPES])

@@ -22,16 +22,21 @@ HEADER = b"a,b,c\n"
 
 
 def read(
-    path: Path, *, chunk_bytes: int = 1 << 20, names: tuple[str, ...] = ("a", "b", "c"), delimiter: str = ","
+    path: Path,
+    *,
+    chunk_bytes: int = 1 << 20,
+    names: tuple[str, ...] = ("a", "b", "c"),
+    delimiter: str = ",",
+    encoding: str = "utf-8",
 ) -> list[tuple[str, ...]]:
-    table = reader.CsvTable(path, delimiter, wanted=names, chunk_bytes=chunk_bytes)
+    table = reader.CsvTable(path, delimiter, wanted=names, encoding=encoding, chunk_bytes=chunk_bytes)
     batches = list(table.batches(dict.fromkeys(names)))
     assert batches[-1].done_bytes == table.total_bytes == path.stat().st_size
     content = path.read_bytes()
     rows = [row for batch in batches for row in batch.frame.select(names).iter_rows()]
     records = [content[start:end] for start, end in zip(table.offsets, table.offsets[1:], strict=False)]
     assert len(records) == len(rows)
-    assert table.mark + table.header + b"".join(records) == content
+    assert table.encoding.mark + table.header + b"".join(records) == content
     return rows
 
 
@@ -223,22 +228,41 @@ FAULTS = {
     "UTF-16 with mark": (
         "a,b,c\n1,2,3\n".encode("utf-16"),
         "the file is UTF-16 or UTF-32",
-        "iconv -f utf-16",
+        'encoding = "utf-16"',
     ),
     "UTF-16 without mark": (
         "a,b,c\n1,2,3\n".encode("utf-16-le"),
         "the file is UTF-16 or UTF-32",
-        "iconv -f utf-16",
+        'encoding = "utf-16-le"',
     ),
-    "UTF-32": ("a,b,c\n1,2,3\n".encode("utf-32-be"), "the file is UTF-16 or UTF-32", "iconv"),
+    "UTF-16 without mark, the other way round": (
+        "a,b,c\n1,2,3\n".encode("utf-16-be"),
+        "the file is UTF-16 or UTF-32",
+        'encoding = "utf-16-be"',
+    ),
+    "UTF-32": ("a,b,c\n1,2,3\n".encode("utf-32-be"), "the file is UTF-16 or UTF-32", "iconv -f utf-32"),
+    "UTF-32, the other way round": (
+        "a,b,c\n1,2,3\n".encode("utf-32-le"),
+        "the file is UTF-16 or UTF-32",
+        "iconv -f utf-32",
+    ),
     "latin-1 in a row": (
         HEADER + b"1,2,3\n4,caf\xe9,6\n",
         "row 2, column 2: not UTF-8",
-        "iconv -f windows-1252",
+        'encoding = "windows-1252"',
     ),
-    "latin-1 in the header": (b"a,b,c\xe9\n1,2,3\n", "the header is not UTF-8", "iconv -f windows-1252"),
-    "cut character": (HEADER + b"1,2,\xc3\n", "row 1, column 3: not UTF-8", "iconv"),
-    "surrogate": (HEADER + b"1,\xed\xa0\x80,3\n", "row 1, column 2: not UTF-8", "iconv"),
+    "latin-1 in the header": (
+        b"a,b,c\xe9\n1,2,3\n",
+        "the header is not UTF-8",
+        'encoding = "windows-1252"',
+    ),
+    "neither UTF-8 nor windows-1252": (
+        HEADER + b"1,\x81,3\n",
+        "row 1, column 2: not UTF-8",
+        "not windows-1252 either",
+    ),
+    "cut character": (HEADER + b"1,2,\xc3\n", "row 1, column 3: not UTF-8", "windows-1252"),
+    "surrogate": (HEADER + b"1,\xed\xa0\x80,3\n", "row 1, column 2: not UTF-8", "windows-1252"),
     "semicolons": (b"a;b;c\n1;2;3\n", "no column 'a' among its 1", "a semicolon, and the terms say a comma"),
     "tabs": (b"a\tb\tc\n1\t2\t3\n", "no column 'a' among its 1", "a tab, and the terms say a comma"),
     "no header": (
@@ -312,6 +336,8 @@ def test_missing_file_folder_and_pipe_are_the_callers_fault(tmp_path: Path) -> N
     with pytest.raises(UsageError, match="is a folder"):
         read(tmp_path)
     os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="not a regular file"):  # nobody writes to it, and nobody waits
+        read(tmp_path / "pipe")
     descriptor = os.open(tmp_path / "pipe", os.O_RDWR | os.O_NONBLOCK)
     try:
         with pytest.raises(UsageError, match="not a regular file"):
@@ -324,10 +350,10 @@ def test_unreadable_file_is_the_machines_fault(tmp_path: Path, monkeypatch: pyte
     path = tmp_path / "file.csv"
     path.write_bytes(HEADER + b"1,2,3\n")
 
-    def refuse(self: Path, mode: str) -> None:  # the tests may run as root, whom no permission stops
-        raise PermissionError(13, "Permission denied", str(self))
+    def refuse(name: str, flags: int) -> int:  # the tests may run as root, whom no permission stops
+        raise PermissionError(13, "Permission denied", name)
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(MachineError, match="cannot read .*: permission denied"):
         read(path)
 

@@ -197,6 +197,9 @@ def test_an_unknown_field_is_named(make_terms: Make, path: str) -> None:
         ("requester.delimiter", "\n"),
         ("requester.delimiter", "a"),
         ("requester.delimiter", "ä"),
+        ("requester.encoding", "UTF-8"),
+        ("requester.encoding", "cp1252"),
+        ("requester.encoding", 1),
         ("requester.required", "tin"),
         ("requester.required", []),
         ("requester.rules", [{"columns": ["tin"]}]),
@@ -415,6 +418,7 @@ def test_digest_is_sha_256_of_canonical_json_of_every_field(make_terms: Make) ->
             "holder": {
                 "certificate": agreement.holder.certificate,
                 "delimiter": "\t",
+                "encoding": "utf-8",
                 "fingerprint": agreement.holder.fingerprint,
                 "max_items": 268435456,
                 "max_rejected_percent": 5,
@@ -429,6 +433,7 @@ def test_digest_is_sha_256_of_canonical_json_of_every_field(make_terms: Make) ->
                     }
                 ],
                 "sealing_key": agreement.holder.sealing_key,
+                "sheet": None,
                 "signing_key": agreement.holder.signing_key,
             },
             "keys": [
@@ -452,6 +457,7 @@ def test_digest_is_sha_256_of_canonical_json_of_every_field(make_terms: Make) ->
             "requester": {
                 "certificate": agreement.requester.certificate,
                 "delimiter": ",",
+                "encoding": "utf-8",
                 "fingerprint": agreement.requester.fingerprint,
                 "max_items": 1000,
                 "max_rejected_percent": None,
@@ -459,6 +465,7 @@ def test_digest_is_sha_256_of_canonical_json_of_every_field(make_terms: Make) ->
                 "required": ["tin"],
                 "rules": [],
                 "sealing_key": agreement.requester.sealing_key,
+                "sheet": None,
                 "signing_key": agreement.requester.signing_key,
             },
             "schema": "psi/terms/1",

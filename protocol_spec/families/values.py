@@ -175,6 +175,8 @@ TERMS: dict[str, Any] = {
         "certificate": "-----BEGIN CERTIFICATE-----\nnot a real one\n-----END CERTIFICATE-----\n",
         "max_items": 1_500_000,
         "delimiter": ",",
+        "encoding": "utf-8",
+        "sheet": "People",
         "required": ["tin", "last_name", "dob"],
         "rules": [
             rule("tax-number/1", "tin"),
@@ -193,6 +195,8 @@ TERMS: dict[str, Any] = {
         "certificate": "-----BEGIN CERTIFICATE-----\nnot a real one either\n-----END CERTIFICATE-----\n",
         "max_items": 268_435_456,
         "delimiter": "|",
+        "encoding": "windows-1252",
+        "sheet": None,
         "required": ["TIN", "BIRTH"],
         "rules": [],
         "max_rejected_percent": None,

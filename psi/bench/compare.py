@@ -18,6 +18,8 @@ from psi.bench import charts, page, template
 from psi.bench.charts import Bar
 from psi.bench.tables import Table, megabytes, number
 from psi.errors import TermsError, UsageError
+from psi.intake.kinds import ZIP
+from psi.intake.parquet import MAGIC
 from psi.intake.reader import open_file
 from psi.run import RECEIPT
 
@@ -303,6 +305,6 @@ def _measure(file: Path, named: str) -> tuple[int, int | None]:
     with open_file(file) as stream:
         first = stream.readline(1 << 20)
     columns = None
-    if not first.startswith(b"PAR1"):
+    if not first.startswith((MAGIC, ZIP)):
         columns = len(next(csv.reader([first.decode("utf-8", errors="replace")]), []))
     return file.stat().st_size, columns

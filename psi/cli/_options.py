@@ -72,6 +72,13 @@ terms_option = click.option(
     help="The terms both organisations agreed on.",
 )
 
+query_option = click.option(
+    "--query",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where SOURCE is a database: the file with the one SELECT that gives the rows.",
+)
+
 side_option = click.option(
     "--side",
     type=click.Choice(["requester", "holder"]),

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from psi.cli._board import Board
-from psi.cli._options import identity_option, screen_options, terms_option, threads_option
+from psi.cli._options import (
+    identity_option,
+    query_option,
+    screen_options,
+    terms_option,
+    threads_option,
+)
 from psi.cli._words import count, learned, megabytes, seconds
 
 if TYPE_CHECKING:
@@ -58,7 +64,8 @@ def run_options(function: Callable[..., R]) -> Callable[..., R]:
         ),
         identity_option,
         terms_option,
-        click.argument("file", type=click.Path(path_type=Path, readable=False)),
+        query_option,
+        click.argument("file", metavar="SOURCE"),
     ):
         function = decorate(function)
     return function

@@ -1,4 +1,4 @@
-"""``psi check``: the intake gate alone, without a network."""
+"""``psi check``: the intake gate alone, without the other side."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from psi.cli._options import (
     Screen,
     identity_option,
     own_side,
+    query_option,
     screen_options,
     side_option,
     threads_option,
@@ -24,7 +25,7 @@ from psi.cli._words import count
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psi.intake import GateReport
+    from psi.intake import GateReport, Query
     from psi.recipes import Rule
     from psi.terms import Side, Terms
 
@@ -34,8 +35,16 @@ REPEATED = {False: "the key of a row before", True: "every key of it that of a r
 _WIDTH = 78
 
 
-@click.command("check", epilog="Example:  psi check requests.csv --terms terms.toml --out checked")
-@click.argument("file", type=click.Path(path_type=Path, readable=False), required=False)
+@click.command(
+    "check",
+    epilog="""\b
+Example:
+  psi check requests.csv --terms terms.toml --out checked
+  psi check postgresql://reader@db.example/people --query requests.sql --terms terms.toml
+""",
+)
+@click.argument("file", metavar="SOURCE", required=False)
+@query_option
 @click.option(
     "--terms",
     "terms_path",
@@ -60,7 +69,8 @@ _WIDTH = 78
 @screen_options
 def command(
     *,
-    file: Path | None,
+    file: str | None,
+    query: Path | None,
     terms_path: Path | None,
     side: Side | None,
     identity: Path | None,
@@ -70,31 +80,34 @@ def command(
     screen: Screen,
 ) -> None:
     """
-    Run a file through the intake gate of the terms, and say which rows would be rejected and why.
+    Run SOURCE through the intake gate of the terms, and say which rows would be rejected and why.
 
-    Nothing is sent and nobody is asked. The summary holds counts and names of columns, and no value of the file: it can
-    be shown to the other organisation. rejects.csv holds row numbers, columns and reasons. Exit code 3 means that a run
-    with this file would be stopped.
+    SOURCE is a CSV, Parquet or xlsx file, or postgresql://HOST/DATABASE with --query FILE. Nothing is sent to the other
+    organisation. The summary holds counts and names of columns, and no value of a row: it can be shown to them.
+    rejects.csv holds row numbers, columns and reasons. Exit code 3 means that a run with these rows would be stopped.
     """
     if explain is not None:
         _explain(explain, screen)
         return
     if file is None or terms_path is None:
-        raise click.UsageError("a file and --terms are needed, or --explain RULE")
-    from psi import terms
+        raise click.UsageError("a source and --terms are needed, or --explain RULE")
+    from psi import intake, terms
 
+    source = intake.find(file, query)
     agreement = terms.load(terms_path)
-    _check(file, agreement, side or own_side(agreement, identity), out, threads or 0, screen)
+    _check(source, agreement, side or own_side(agreement, identity), out, threads or 0, screen)
 
 
-def _check(file: Path, agreement: Terms, side: Side, out: Path | None, threads: int, screen: Screen) -> None:
+def _check(
+    source: Path | Query, agreement: Terms, side: Side, out: Path | None, threads: int, screen: Screen
+) -> None:
     """Run the gate, print what it found, and raise what would stop a run."""
     import os
 
     from psi import intake, terms
     from psi.errors import GateError, LimitError, PsiError
 
-    intake.open_file(file).close()  # a wrong name leaves no folder behind
+    intake.check(source)  # a wrong name leaves no folder behind
     party = getattr(agreement, side)
     reports: list[GateReport] = []
     stop: PsiError | None = None
@@ -102,7 +115,7 @@ def _check(file: Path, agreement: Terms, side: Side, out: Path | None, threads: 
         try:
             with Board([side], quiet=screen.quiet) as board:
                 intake.read(
-                    file,
+                    source,
                     party=party,
                     side=side,
                     keys=agreement.keys,

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    "join", epilog="Example:  psi join requests.csv --terms terms.toml --connect holder.example:7766"
+    "join",
+    epilog="""\b
+Example:
+  psi join requests.csv --terms terms.toml --connect holder.example:7766
+  psi join requests.xlsx --terms terms.toml --connect holder.example:7766
+""",
 )
 @run_options
 @click.option("--connect", type=Address(), required=True, help="Where the holder waits.")
@@ -29,7 +34,8 @@ if TYPE_CHECKING:
 )
 def command(
     *,
-    file: Path,
+    file: str,
+    query: Path | None,
     terms_path: Path,
     identity: Path | None,
     out: Path | None,
@@ -40,18 +46,20 @@ def command(
     screen: Screen,
 ) -> None:
     """
-    Run the requester's side: check FILE, connect to the holder, compare, write the run folder, exit.
+    Run the requester's side: check SOURCE, connect to the holder, compare, write the run folder, exit.
 
-    FILE is a CSV or Parquet file with the columns that the terms name. The holder must be the organisation whose
+    SOURCE is a CSV, Parquet or xlsx file, or postgresql://HOST/DATABASE with --query FILE, and has the columns that
+    the terms name. The holder must be the organisation whose
     certificate stands in the terms.
     """
     import psi.identity
+    from psi import intake
     from psi.run import Connect, RunInput, default_name
 
     perform(
         RunInput(
             side="requester",
-            file=file,
+            file=intake.find(file, query),
             terms=terms_path,
             identity=identity or psi.identity.default_folder(),
             out=out or Path(default_name("requester")),

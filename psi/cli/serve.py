@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from psi.cli._options import Screen
 
 
-@click.command("serve", epilog="Example:  psi serve records.csv --terms terms.toml --listen 0.0.0.0:7766")
+@click.command(
+    "serve",
+    epilog="""\b
+Example:
+  psi serve records.csv --terms terms.toml --listen 0.0.0.0:7766
+  psi serve postgresql://reader@db.example/people --query records.sql --terms terms.toml
+""",
+)
 @run_options
 @click.option(
     "--listen",
@@ -33,7 +40,8 @@ if TYPE_CHECKING:
 )
 def command(
     *,
-    file: Path,
+    file: str,
+    query: Path | None,
     terms_path: Path,
     identity: Path | None,
     out: Path | None,
@@ -44,18 +52,20 @@ def command(
     screen: Screen,
 ) -> None:
     """
-    Run the holder's side: check FILE, wait for the requester, compare, write the run folder, exit.
+    Run the holder's side: check SOURCE, wait for the requester, compare, write the run folder, exit.
 
-    FILE is a CSV or Parquet file with the columns that the terms name. Only the organisation whose certificate
+    SOURCE is a CSV, Parquet or xlsx file, or postgresql://HOST/DATABASE with --query FILE, and has the columns that
+    the terms name. Only the organisation whose certificate
     stands in the terms is let in; strangers are turned away and the wait goes on.
     """
     import psi.identity
+    from psi import intake
     from psi.run import Listen, RunInput, default_name
 
     perform(
         RunInput(
             side="holder",
-            file=file,
+            file=intake.find(file, query),
             terms=terms_path,
             identity=identity or psi.identity.default_folder(),
             out=out or Path(default_name("holder")),

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from psi.errors import GateError
+from psi.intake.encodings import hint_of_bytes
 
 LINE_FEED, CARRIAGE_RETURN, QUOTE = 0x0A, 0x0D, 0x22
 PIECE_BYTES = 1 << 18  # what is looked at once: it stays in the cache, and its scratch memory is used again
@@ -24,9 +25,9 @@ BLANK_HINT = "remove blank lines, also at the end of the file"
 CARRIAGE_RETURN_HINT = (
     "end lines with a line feed; for a file of an old system: tr '\\r' '\\n' < FILE > NEWFILE"
 )
-ENCODING_HINT = "save the file as UTF-8; for one from Windows: iconv -f windows-1252 -t utf-8 FILE > NEWFILE"
+ENCODING_HINT = "compare `encoding` in the terms with how the file was saved"
 FIELDS_HINT = "a field that holds the delimiter or a line break must be in quotes"
-NUL_HINT = "save the file as UTF-8 text; for a file in UTF-16: iconv -f utf-16 -t utf-8 FILE > NEWFILE"
+NUL_HINT = 'save the file as UTF-8 text, or write encoding = "utf-16" in the terms if that is what it is'
 QUOTE_HINT = (
     'a field is in quotes as a whole or not at all, and a quote within is written twice: "say ""so"""'
 )
@@ -34,11 +35,16 @@ QUOTE_HINT = (
 
 @dataclass(frozen=True)
 class Layout:
-    """Say what each record of a file must be: its delimiter (one byte) and how many fields the header has."""
+    """
+    Say what each record of a file must be: its delimiter (one byte) and how many fields the header has.
+
+    ``encoding`` is what the file was in before it became UTF-8.
+    """
 
     file_name: str
     delimiter: int
     columns: int
+    encoding: str = "UTF-8"
 
 
 @dataclass(frozen=True)
@@ -177,8 +183,15 @@ class _Marks:
             try:
                 str(whole[start:stop], "utf-8")
             except UnicodeDecodeError as error:
-                return _Fault(start + error.start, "not UTF-8", ENCODING_HINT)
+                return self._undecodable(start + error.start, ends)
         return fault
+
+    def _undecodable(self, position: int, ends: NDArray[np.int64]) -> _Fault:
+        """Return the fault of a byte that is no character, with what its record looks like instead."""
+        encoding, record = self._layout.encoding, int(np.searchsorted(ends, position, side="right"))
+        text = self._block[int(ends[record - 1]) if record else 0 : int(ends[record])]
+        hint = hint_of_bytes(text) if encoding == "UTF-8" else ENCODING_HINT
+        return _Fault(position, f"not {encoding}", hint)
 
 
 def _positions(data: NDArray[np.uint8], marks: tuple[int, ...]) -> NDArray[np.int64]:

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from psi.intake.judge import Judge
+from psi.intake.kinds import open_table
 from psi.intake.output import whole_file
-from psi.intake.parquet import MAGIC, ParquetTable
-from psi.intake.reader import CHUNK_BYTES, CsvTable, Table, open_file, unreadable
+from psi.intake.reader import CHUNK_BYTES, Table
 from psi.intake.report import GateReport, KeyShare, check_rejects
 from psi.items import Collector, Items
 
 if TYPE_CHECKING:
+    from psi.intake.source import Query
+    from psi.intake.spool import Spool
     from psi.terms import Key, Party, Side
 
 REJECTS_HEADER = b"row,columns,reasons\n"
@@ -38,7 +40,7 @@ class Intake:
 
 
 def read(
-    path: Path,
+    source: Path | Query,
     *,
     party: Party,
     side: Side,
@@ -46,22 +48,25 @@ def read(
     rejects: Path,
     threads: int = 1,
     chunk_bytes: int = CHUNK_BYTES,
+    spool: Spool | None = None,
     progress: Callable[[int, int], None] | None = None,
     on_report: Callable[[GateReport], None] | None = None,
 ) -> Intake:
     """
-    Read a CSV or Parquet file through the gate; ``run`` calls it with what the terms say of one ``side``.
+    Read a file or a query through the gate; ``run`` calls it with what the terms say of one ``side``.
 
     ``rejects`` gets a line for each rejected row: its number (data rows count from 1), the columns at fault and, in
-    the same order, the reasons. ``progress(done_bytes, total_bytes)`` is called after each batch, ``on_report`` once,
-    before the report may stop the run.
+    the same order, the reasons. ``spool`` keeps the rows of a query, whose matched rows could not be written without.
+    ``progress(done_bytes, total_bytes)`` is called after each batch, ``on_report`` once, before the report may stop the
+    run.
 
     Raises `GateError` that names row and column by number when the file is not sound, and when no row passes, more
     are rejected than the terms allow, or no row has one of the keys (then ``rejects`` is there); `UsageError` when
-    there is no such file; `MachineError` when it cannot be read or a file cannot be written.
+    there is no such file or the query cannot be; `MachineError` when the source cannot be read or a file cannot be
+    written.
     """
     judge = Judge(party, side, keys)
-    table = _open(path, party.delimiter, list(judge.formats), chunk_bytes)
+    table = open_table(source, party, wanted=list(judge.formats), chunk_bytes=chunk_bytes, spool=spool)
     collectors = [Collector(threads=threads) for _ in keys]
     rows = 0
     with whole_file(rejects) as stream:
@@ -76,7 +81,7 @@ def read(
     passed, collapsed = _account(items, rows)
     assert passed + judge.rejected + collapsed == rows
     report = GateReport(
-        file=path.name,
+        file=source.name,
         rows=rows,
         passed=passed,
         rejected=judge.rejected,
@@ -105,15 +110,3 @@ def _account(items: Sequence[Items], rows: int) -> tuple[int, int]:
         there[own.rows] = True
         first[own.first_rows] = True
     return int(first.sum()), int((there & ~first).sum())
-
-
-def _open(path: Path, delimiter: str, wanted: Sequence[str], chunk_bytes: int) -> Table:
-    """Open a file as what its first bytes say it is."""
-    with open_file(path) as stream:
-        try:
-            magic = stream.read(len(MAGIC))
-        except OSError as error:
-            raise unreadable(path, error) from error
-    if magic == MAGIC:
-        return ParquetTable(path, wanted=wanted)
-    return CsvTable(path, delimiter, wanted=wanted, chunk_bytes=chunk_bytes)

@@ -12,10 +12,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from psi.errors import MachineError
+from psi.intake.database import QueryTable
 from psi.intake.gate import Intake
 from psi.intake.output import reason, whole_file
 from psi.intake.parquet import FAULTS, ParquetTable
 from psi.intake.reader import CsvTable, Identity, changed, open_file, unreadable
+from psi.intake.workbook import WorkbookTable
 
 WINDOW_BYTES = 4 << 20  # read at once; what lies between matched rows is read and skipped
 ROW, KEY = "row", "key"
@@ -53,12 +55,14 @@ def find_rows(intake: Intake, matched: Sequence[NDArray[np.uint32] | None]) -> M
 
 def write_matched(intake: Intake, found: MatchedRows, path: Path) -> Path:
     """
-    Write matched rows to a file of the kind that was read, and return its path.
+    Write matched rows to a file, and return its path.
 
-    ``path`` gets the suffix ``.csv`` or ``.parquet``. The first column is the row number (data rows count from 1),
-    called ``row``, or ``row_1``, ``row_2``, … where the file has that name. Where the terms have several keys, the next
-    one, called ``key`` in the same way, is the name of the first key under which the row matched. Then come the file's
-    own columns. Rows of a CSV file keep their bytes, line ends included, and the order of the file.
+    ``path`` gets the suffix ``.parquet`` if that was read, else ``.csv``. The first column is the row number (data
+    rows count from 1), called ``row``, or ``row_1``, ``row_2``, … where the source has that name. Where the terms have
+    several keys, the next one, called ``key`` in the same way, is the name of the first key under which the row
+    matched. Then come the source's own columns, in its order. Rows of a CSV file keep their bytes, line ends included,
+    and what is added is in its encoding; those of a Parquet file keep their types; of a workbook or a query the texts
+    that were compared are written, in UTF-8.
 
     Raises `GateError` when the file was changed since it was read, `MachineError` when the disk refuses.
     """
@@ -67,8 +71,10 @@ def write_matched(intake: Intake, found: MatchedRows, path: Path) -> Path:
     table = intake.table
     if isinstance(table, ParquetTable):
         return _write_parquet(table, found, labels, path.with_suffix(".parquet"))
-    assert isinstance(table, CsvTable)
-    return _write_csv(table, found, labels, path.with_suffix(".csv"))
+    if isinstance(table, CsvTable):
+        return _write_csv(table, found, labels, path.with_suffix(".csv"))
+    assert isinstance(table, (QueryTable, WorkbookTable))
+    return _write_texts(table, found, labels, path.with_suffix(".csv"))
 
 
 def _free_name(wanted: str, names: Sequence[str]) -> str:
@@ -87,17 +93,18 @@ def _write_csv(table: CsvTable, found: MatchedRows, labels: Sequence[str] | None
     """Copy the records of some rows from the file, in windows: no more memory than one of them, or one record."""
     rows = found.rows
     starts, ends = table.offsets[rows], table.offsets[rows.astype(np.int64) + 1]
-    line_end = b"\r\n" if table.header.endswith(b"\r\n") else b"\n"
-    delimiter = table.delimiter.encode()
-    front = _free_name(ROW, table.names).encode() + delimiter
-    cells = [b""]  # what follows the row number, by the number of the key
+    encode, delimiter = table.encoding.encode, table.delimiter
+    line_feed = encode("\n")
+    line_end = encode("\r\n") if table.header.endswith(encode("\r\n")) else line_feed
+    front = _free_name(ROW, table.names) + delimiter
+    cells = [""]  # what follows the row number, by the number of the key
     if labels is not None:
-        front += _free_name(KEY, table.names).encode() + delimiter
-        cells = [_csv_field(label, table.delimiter).encode() + delimiter for label in labels]
+        front += _free_name(KEY, table.names) + delimiter
+        cells = [_csv_field(label, delimiter) + delimiter for label in labels]
     with open_file(table.path) as source, whole_file(path) as stream:
         if Identity.of(source) != table.identity:
             raise changed(table.path)
-        stream.write(table.mark + front + table.header)
+        stream.write(table.encoding.mark + encode(front) + table.header)
         begin = 0
         while begin < len(rows):
             start = int(starts[begin])
@@ -111,8 +118,8 @@ def _write_csv(table: CsvTable, found: MatchedRows, labels: Sequence[str] | None
                 strict=True,
             ):
                 record = window[low:high]
-                stream.write(b"%d%b%b%b" % (row + 1, delimiter, cells[key], record))
-                if not record.endswith(b"\n"):  # the last record of a file may lack it
+                stream.write(encode(f"{row + 1}{delimiter}{cells[key]}") + record)
+                if not record.endswith(line_feed):  # the last record of a file may lack it
                     stream.write(line_end)
             begin = end
     return path
@@ -131,6 +138,27 @@ def _read(descriptor: int, count: int, start: int, path: Path) -> bytes:
     except OSError as error:
         raise unreadable(path, error) from error
     return b"".join(parts)
+
+
+def _write_texts(
+    table: QueryTable | WorkbookTable, found: MatchedRows, labels: Sequence[str] | None, path: Path
+) -> Path:
+    """Write some rows of a table without bytes of its own to copy, as CSV in UTF-8 with the delimiter of the terms."""
+    row, key, done = _free_name(ROW, table.names), _free_name(KEY, table.names), 0
+    names = (row, *((key,) if labels is not None else ()), *table.names)
+    with whole_file(path) as stream:
+        header = pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+        stream.write(header.write_csv(separator=table.delimiter).encode())
+        for frame in table.texts(found.rows):
+            places = slice(done, done + frame.height)
+            front = {row: pl.Series(found.rows[places] + np.uint32(1))}
+            if labels is not None:
+                front[key] = pl.Series(labels, dtype=pl.String).gather(found.keys[places])
+            lines = frame.with_columns(**front).select(names)
+            stream.write(lines.write_csv(include_header=False, separator=table.delimiter).encode())
+            done += frame.height
+    assert done == len(found)
+    return path
 
 
 def _write_parquet(table: ParquetTable, found: MatchedRows, labels: Sequence[str] | None, path: Path) -> Path:

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from psi.errors import GateError, MachineError, PsiError, UsageError
 from psi.intake import framing
+from psi.intake.encodings import Encoding, Recoder, hint_of_bytes, recognise
 from psi.intake.output import reason
 
 CHUNK_BYTES = 8 << 20  # smaller blocks cost more calls, larger ones memory
 MAX_HEADER_BYTES = 1 << 20
-_BOM = b"\xef\xbb\xbf"
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
 
 
@@ -36,9 +36,8 @@ class Batch:
 
 
 class Table(Protocol):
-    """Read one file from its first row to its last; `CsvTable` and `ParquetTable` do."""
+    """Read one source from its first row to its last; there is a class for each kind."""
 
-    path: Path
     names: tuple[str, ...]
     total_bytes: int
 
@@ -71,7 +70,7 @@ class Identity:
 def open_file(path: Path) -> BinaryIO:
     """Open a regular file; raises `UsageError` when there is none, `MachineError` when it cannot be read."""
     try:
-        stream = path.open("rb")
+        stream = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - the caller closes it
     except FileNotFoundError:
         raise UsageError(f"no file {path}") from None
     except IsADirectoryError:
@@ -84,6 +83,11 @@ def open_file(path: Path) -> BinaryIO:
             f"{path} is not a regular file", hint="its rows are read twice: save them in a file first"
         )
     return stream
+
+
+def _without_waiting(name: str, flags: int) -> int:
+    """Open a file at once: a pipe would wait until somebody writes to it."""
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def unreadable(path: Path, error: OSError) -> MachineError:
@@ -133,13 +137,20 @@ def _loose(name: str) -> str:
 
 class CsvTable:
     """
-    Read a CSV file: UTF-8, RFC 4180 with one delimiter, LF or CRLF, names in the first record.
+    Read a CSV file: RFC 4180 with one delimiter, LF or CRLF, names in the first record, in the encoding of the terms.
 
-    Once ``batches`` has run to its end, ``offsets`` has where each row begins, and the end of the last one.
+    Once ``batches`` has run to its end, ``offsets`` has where each row begins in the file, and the end of the last one.
+    ``header`` is the first record with its line end, as the bytes of the file.
     """
 
     def __init__(
-        self, path: Path, delimiter: str, *, wanted: Sequence[str], chunk_bytes: int = CHUNK_BYTES
+        self,
+        path: Path,
+        delimiter: str,
+        *,
+        wanted: Sequence[str],
+        encoding: str = "utf-8",
+        chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
         self.path = path
         self.delimiter = delimiter
@@ -148,10 +159,11 @@ class CsvTable:
             self.identity = Identity.of(stream)
             self.total_bytes = self.identity.size_bytes
             try:
-                self.mark, self.header = _first_record(stream, path.name)
+                self.encoding, self._first = _first_record(stream, path.name, encoding)
             except OSError as error:
                 raise unreadable(path, error) from error
         self.names = self._split(delimiter)
+        self.header = self.encoding.encode(self._first.decode())
         hint = None if set(wanted) <= set(self.names) else self._delimiter_hint(wanted)
         check_names(path.name, self.names, wanted, hint=hint)
         self.offsets: NDArray[np.int64] = np.empty(0, dtype=np.int64)
@@ -171,13 +183,14 @@ class CsvTable:
     def _split(self, delimiter: str) -> tuple[str, ...]:
         """Return the fields of the header; raises `GateError` when it is no CSV record."""
         try:
-            text = self.header.decode("utf-8")
+            text = self._first.decode("utf-8")
             (names,) = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
             layout = framing.Layout(self.path.name, ord(delimiter), len(names))
-            framing.record_ends(self.header, layout, first_row=0, final=True)
+            framing.record_ends(self._first, layout, first_row=0, final=True)
         except UnicodeDecodeError:
             raise GateError(
-                f"{self.path.name}: the header is not UTF-8", hint=framing.ENCODING_HINT
+                f"{self.path.name}: the header is not {self.encoding.spelled}",
+                hint=hint_of_bytes(self._first) if self.encoding.is_utf8 else framing.ENCODING_HINT,
             ) from None
         except (csv.Error, ValueError, GateError):  # ValueError: csv finds two records in it, or none
             raise GateError(
@@ -197,8 +210,9 @@ class CsvTable:
 
     def _parsed(self, stream: BinaryIO, places: list[int]) -> Iterator[Batch]:
         """Yield the columns at ``places`` of whole records, block after block; runs on the thread of its own."""
-        layout = framing.Layout(self.path.name, ord(self.delimiter), len(self.names))
-        start = len(self.mark) + len(self.header)
+        layout = framing.Layout(self.path.name, ord(self.delimiter), len(self.names), self.encoding.spelled)
+        recoder = Recoder(self.encoding)
+        start = len(self.encoding.mark) + len(self.header)
         offsets = [np.array([start], dtype=np.int64)]
         rows, rest, final = 0, b"", False
         try:
@@ -207,7 +221,7 @@ class CsvTable:
                 # A record longer than a block doubles what is read, so that framing it again stays linear.
                 more = stream.read(max(self._chunk_bytes, len(rest)))
                 final = not more
-                text = rest + more
+                text = rest + recoder.recode(more, final=final)
                 ends = framing.record_ends(text, layout, first_row=rows + 1, final=final)
                 end = int(ends[-1]) if len(ends) else 0
                 if len(text) - end > framing.MAX_RECORD_BYTES:
@@ -217,9 +231,9 @@ class CsvTable:
                     )
                 rest = text[end:]
                 if end:
-                    offsets.append(ends + start)
+                    offsets.append(self.encoding.places(text, ends) + start)
                     frame = self._parse(memoryview(text)[:end], len(ends), rows + 1, places)
-                    start, rows = start + end, rows + len(ends)
+                    start, rows = int(offsets[-1][-1]), rows + len(ends)
                     yield Batch(frame, start)
         except OSError as error:
             raise unreadable(self.path, error) from error
@@ -258,13 +272,12 @@ def changed(path: Path) -> GateError:
     )
 
 
-def _first_record(stream: BinaryIO, file_name: str) -> tuple[bytes, bytes]:
-    """Return the byte order mark, if there is one, and the header with its line end."""
+def _first_record(stream: BinaryIO, file_name: str, encoding: str) -> tuple[Encoding, bytes]:
+    """Return how the file writes characters, and its header with its line end as UTF-8."""
     start = stream.read(MAX_HEADER_BYTES)
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start[:4]:
-        raise GateError(f"{file_name}: the file is UTF-16 or UTF-32", hint=framing.NUL_HINT)
-    mark = _BOM if start.startswith(_BOM) else b""
-    text = start[len(mark) :]
+    known = recognise(encoding, start, file_name)
+    final = len(start) < MAX_HEADER_BYTES
+    text = Recoder(known).recode(start[len(known.mark) :], final=final)
     if not text.strip():
         raise GateError(f"{file_name}: the file is empty", hint="export it again, with a header and rows")
     end = text.find(b"\n")
@@ -277,10 +290,10 @@ def _first_record(stream: BinaryIO, file_name: str) -> tuple[bytes, bytes]:
         raise GateError(
             f"{file_name}: a carriage return without a line feed", hint=framing.CARRIAGE_RETURN_HINT
         )
-    if end < 0 and len(start) == MAX_HEADER_BYTES:
+    if end < 0 and not final:
         raise GateError(
             f"{file_name}: the header is longer than {MAX_HEADER_BYTES} bytes", hint=framing.QUOTE_HINT
         )
     if not header.strip():
         raise GateError(f"{file_name}: the first line is blank", hint="the first row must name the columns")
-    return mark, header
+    return known, header

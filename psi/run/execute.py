@@ -24,7 +24,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 import psi.identity
 from psi import intake, terms, transport
 from psi.errors import PsiError, TermsError
-from psi.intake.reader import open_file
 from psi.run.folder import GATE, MATCHED, RECEIPT, REJECTS, RunFolder, utc_now
 from psi.run.machine import peak_rss_bytes
 from psi.run.receipt import KeyOutcome, Receipt
@@ -64,7 +63,7 @@ class RunInput:
     """Hold what one side brings to a run; ``threads`` 0 means all cores that this process may use."""
 
     side: Side
-    file: Path
+    file: Path | intake.Query
     terms: Path
     identity: Path
     out: Path
@@ -120,9 +119,10 @@ def execute(
                     peer_certificate=_peer_certificate(agreement, run.side),
                 )
             )
-        open_file(run.file).close()  # a wrong name leaves no folder behind
+        intake.check(run.file)  # a wrong name leaves no folder behind
         folder = closing.enter_context(RunFolder(run.out))
-        return _Run(run, agreement, identity, folder, listener, watch, note).perform()
+        spool = closing.enter_context(intake.Spool(run.out))
+        return _Run(run, agreement, identity, folder, spool, listener, watch, note).perform()
 
 
 @dataclass
@@ -133,6 +133,7 @@ class _Run:
     agreement: Terms
     identity: Identity
     folder: RunFolder
+    spool: intake.Spool
     listener: transport.Listener | None
     watch: Callable[[Progress], None] | None
     note: Callable[[str], None] | None
@@ -173,6 +174,7 @@ class _Run:
             keys=self.agreement.keys,
             rejects=self.folder / REJECTS,
             threads=self._threads,
+            spool=self.spool if self._learns_rows else None,
             progress=lambda done, total: self._progress("gate", 100 * done // max(total, 1)),
             on_report=lambda report: intake.write_json(self.folder / GATE, report.document()),
         )
@@ -284,6 +286,12 @@ class _Run:
     @property
     def _role(self) -> Role:
         return Role.RECEIVER if terms.receiver(self.agreement) == self.run.side else Role.SENDER
+
+    @property
+    def _learns_rows(self) -> bool:
+        """Return whether this side learns which of its rows match."""
+        suites = [terms.suite_of(self.agreement, key) for key in self.agreement.keys]
+        return self.run.side in terms.learners(self.agreement) and any(suite.learns_items for suite in suites)
 
     @property
     def _parties(self) -> tuple[terms.Party, terms.Party]:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from psi import terms
-from psi.errors import GateError, LimitError
+from psi.errors import GateError, LimitError, UsageError
+from psi.intake.kinds import ZIP
 from psi.intake.parquet import MAGIC
 from psi.intake.reader import open_file
 from psi.session import SEED_BYTES, Role, Session, Traffic, traffic
@@ -205,10 +206,15 @@ def count_rows(file: Path) -> tuple[int, int]:
     """
     Return how many data rows a file has, and its length; a line break inside quotes counts as a row more.
 
-    Raises what ``open_file`` raises, and ``GateError`` for a file that is empty.
+    Raises what ``open_file`` raises, ``GateError`` for a file that is empty, ``UsageError`` for a workbook.
     """
     with open_file(file) as stream:
         start = stream.read(len(MAGIC))
+        if start == ZIP:
+            raise UsageError(
+                f"{file.name}: the rows of a workbook cannot be counted beforehand",
+                hint="`psi check` counts them; name any CSV file with as many rows",
+            )
         if start == MAGIC:
             import polars as pl
 

@@ -12,6 +12,7 @@ from psi.terms.keys import Compare, Key, KeyColumn
 from psi.terms.model import (
     SCHEMA,
     ColumnRule,
+    Encoding,
     Learns,
     Party,
     Terms,
@@ -35,6 +36,7 @@ __all__ = [
     "ColumnRule",
     "Compare",
     "Difference",
+    "Encoding",
     "Key",
     "KeyColumn",
     "Learns",

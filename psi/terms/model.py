@@ -7,7 +7,7 @@ import hashlib
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import msgspec
 import rfc8785
@@ -27,6 +27,7 @@ _MAX_FILE_BYTES = 1 << 20  # a page of text; anything larger is not terms
 _DIGEST_PREFIX, _KEY_PREFIX = b"psi/terms/1\0", b"psi/terms/1 key\0"
 
 Learns = Literal["requester", "holder", "both"]
+Encoding = Literal["utf-8", "windows-1252", "latin-1", "utf-16", "utf-16-le", "utf-16-be"]  # docs/sources.md
 _UNKNOWN_FIELDS = {
     **dict.fromkeys(
         ("key", "tiers", "tier"),
@@ -68,7 +69,8 @@ class Party(Strict, frozen=True, kw_only=True):
 
     A row needs a value in every ``required`` column and must pass every rule. No run takes place when more than
     ``max_rejected_percent`` of the rows are rejected, if that is there. ``max_items`` limits the distinct values of
-    each key.
+    each key. ``delimiter`` and ``encoding`` are those of a CSV file, ``sheet`` names a sheet of a workbook that is not
+    the first.
     """
 
     name: str
@@ -78,6 +80,8 @@ class Party(Strict, frozen=True, kw_only=True):
     certificate: str
     max_items: Annotated[int, msgspec.Meta(ge=1, le=MAX_ITEMS)]
     delimiter: Annotated[str, msgspec.Meta(min_length=1, max_length=1)] = ","
+    encoding: Encoding = "utf-8"
+    sheet: Column | None = None
     required: tuple[Column, ...]
     rules: tuple[ColumnRule, ...] = ()
     max_rejected_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
@@ -287,6 +291,8 @@ def _named(message: str) -> TermsError:
             hint=None if missing else _UNKNOWN_FIELDS.get(inner[2]),
         )
     hint = f"there are {', '.join(suite.value for suite in Suite)}" if field == "suite" else None
+    if field.endswith(".encoding"):
+        hint = f"there are {', '.join(get_args(Encoding))}"
     return TermsError(f"{field}: {_lower(what.replace('`', ''))}", hint=hint)
 
 

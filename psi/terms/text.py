@@ -124,6 +124,9 @@ def _party(party: Party, side: Side) -> Table:
     table["name"] = party.name
     table["max_items"] = party.max_items
     table["delimiter"] = party.delimiter
+    table["encoding"] = party.encoding
+    if party.sheet is not None:
+        table["sheet"] = party.sheet
     _comment(table, "A row without a value in each of these columns is rejected before the comparison.")
     table["required"] = _columns(party.required)
     _comment(table, "So is a row with a value that does not pass its rule.")
