@@ -21,8 +21,8 @@ BACKEND_TESTS := tests/test_official_vectors.py tests/test_vectors.py tests/test
 MACHINE ?= this-machine
 REPEAT ?= 5
 BENCH_OPTIONS ?=
-# Two at a time, whichever is free next; times are measured elsewhere.
-IN_PARALLEL := -q -n 2 --dist worksteal -p no:benchmark
+# Three at a time, since many wait for processes of their own, whichever is next; times are measured elsewhere.
+IN_PARALLEL := -q -n 3 --dist worksteal -p no:benchmark
 # What is tried of a wheel: that it is whole. The rest is no other code than what is tested in place.
 WHEEL_TESTS := $(addprefix tests/,test_official_vectors.py test_vectors.py test_cli_errors.py test_gate.py)
 SMALL := --requests 20000 --records 20000 --matches 750

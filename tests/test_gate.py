@@ -258,7 +258,7 @@ def test_outcome_does_not_depend_on_what_is_remembered_or_looked_at_together(
         if faults:
             rejects.append(f"{number},{';'.join(faults)},{';'.join(faults.values())}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("psi.intake.judge.REMEMBERED", remembered)
+        patch.setattr("psi.intake.shortcuts.REMEMBERED", remembered)
         patch.setattr("psi.intake.judge.FAULTY_ROWS", together)
         if len(rejects) == len(rows):
             with pytest.raises(GateError, match="none of"):

@@ -12,34 +12,28 @@ from dataclasses import dataclass
 from functools import reduce
 from itertools import islice
 from operator import and_, or_
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import polars as pl
 
 from psi.intake.report import RecipeEffect, RuleEffect
-from psi.recipes import RECIPES, RULES
+from psi.intake.shortcuts import Form, KeyPart, RowTest
+from psi.recipes import RULES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from psi.items import Collector
+    from psi.recipes import Rule
     from psi.terms import Key, Party, Side
 
 MISSING = "missing"  # a value that must be there is empty or blank
 EMPTY_KEY = "empty-key"  # nothing is left of a key column after its recipe
-REMEMBERED = 1 << 15  # values of a column that are not judged again
 FAULTY_ROWS = (
     1 << 14
 )  # whose faults are looked for at once: the many expressions of it cost more than the rows
 ROW = "\0row"  # a name that no column has
-
-
-@dataclass(frozen=True)
-class _KeyPart:
-    """Name a column of this side and the form in which it is compared, whichever keys ask for that."""
-
-    column: str
-    recipe: str
-    date_format: str | None
 
 
 @dataclass(frozen=True)
@@ -57,53 +51,13 @@ class _Fault:
     fails: pl.Expr
 
 
-class _Column:
-    """
-    Tell which values of a column pass the rules about it alone.
-
-    Many columns have few different values: what passed once is remembered, and not judged again.
-    """
-
-    def __init__(self, name: str, required: bool, rules: list[tuple[pl.Expr, pl.Expr]]) -> None:
-        self.name = name
-        blank = pl.col(name).str.strip_chars_start() == ""
-        full, quick = ([each[which] for each in rules] for which in (0, 1))
-        self._quick = [~blank, *quick] if required else [blank | each for each in quick]
-        self._passes = (
-            pl.all_horizontal(~blank, *full) if required else pl.all_horizontal(pl.lit(True), *full) | blank
-        )
-        self._remembers = len(rules) > 1
-        self._known = pl.Series(name, [], dtype=pl.String)
-
-    def passes(self) -> list[pl.Expr]:
-        """Return what is true together where values are known to pass, or are seen to at a glance."""
-        if self._remembers:
-            return [pl.col(self.name).is_in(self._known.implode())]
-        return self._quick
-
-    def judged(self, values: pl.Series, passes: pl.Series) -> pl.Series:
-        """Return where the values of a batch pass, given what `passes` found, and remember those that do."""
-        if passes.all():
-            return passes
-        missed = (~passes).arg_true()
-        values_missed = values.gather(missed)
-        good = values_missed.unique().to_frame().filter(self._passes).to_series()
-        if not good.len():
-            return passes
-        if self._remembers:
-            self._known = pl.concat([self._known, good])
-            # Where most values are new, or there are very many, remembering costs more than judging.
-            self._remembers = len(self._known) <= min(REMEMBERED, max(len(values) // 2, 1))
-        return passes.scatter(missed, values_missed.is_in(good.implode()))
-
-
 class Judge:
     """Judge batches of rows by what the terms say of one party, and count."""
 
     def __init__(self, party: Party, side: Side, keys: Sequence[Key]) -> None:
         named = [
             [
-                _KeyPart(getattr(part, side), part.recipe, getattr(part, f"{side}_format"))
+                KeyPart(getattr(part, side), part.recipe, getattr(part, f"{side}_format"))
                 for part in key.columns
             ]
             for key in keys
@@ -123,8 +77,8 @@ class Judge:
         self._changed = [0] * len(self._parts)
         self._seen: list[pl.Expr] = []
         self._faults: list[_Fault] = []
-        self._together: list[pl.Expr] = []  # what several values of a row must pass
-        self._values: list[pl.Expr] = []
+        self._tests: list[RowTest] = []
+        self._forms = [Form(part) for part in self._parts]
         self._compile(party)
         self._counts = [0] * len(self._faults)
         self._told = [self._first(number) for number in range(len(self._faults))]
@@ -144,7 +98,7 @@ class Judge:
     def _compile(self, party: Party) -> None:
         """Say what is computed of each value, and the faults that follow from it, in the order in which they count."""
         must = dict.fromkeys(party.required)
-        alone: dict[str, list[tuple[pl.Expr, pl.Expr]]] = {column: [] for column in self.formats}
+        alone: dict[str, list[tuple[Rule, Mapping[str, Any]]]] = {column: [] for column in self.formats}
         for column in self.formats:
             self._seen.append((pl.col(column).str.strip_chars_start() == "").alias(f"blank {column}"))
         for column in must:
@@ -167,24 +121,14 @@ class Judge:
                 fails = ~pl.any_horizontal(pl.col(name), *blank)
                 self._faults.append(_Fault(columns[0], columns, rule.rule, known.reason, fails))
                 if single:
-                    quick = known.quick([pl.col(columns[0])], rule.parameters)
-                    alone[columns[0]].append((passes, quick))
+                    alone[columns[0]].append((known, rule.parameters))
                 else:
-                    missing = [
-                        pl.col(column).str.strip_chars_start() == ""
-                        for column in columns
-                        if column not in must
-                    ]
-                    self._together.append(
-                        (pl.any_horizontal(passes, *missing) if missing else passes).alias(name)
-                    )
+                    self._tests.append(RowTest.of_rule(columns, known, rule.parameters, required=must))
         for number, part in enumerate(self._parts):
-            value = RECIPES[part.recipe].expression(pl.col(part.column), part.date_format)
-            self._seen.append(value.alias(f"key {number}"))
-            self._values.append(value.alias(f"key {number}"))
+            self._seen.append(self._forms[number].expression.alias(f"key {number}"))
             empty = (pl.col(f"key {number}") == "") & has_none
             self._faults.append(_Fault(part.column, (part.column,), "key", EMPTY_KEY, empty))
-        self._columns = [_Column(column, column in must, rules) for column, rules in alone.items()]
+        self._tests += [RowTest.of_column(column, column in must, rules) for column, rules in alone.items()]
 
     def _first(self, number: int) -> pl.Expr:
         """Return where a fault is told: of several of one value, the first in the order of the terms."""
@@ -206,24 +150,20 @@ class Judge:
         in a while.
         """
         # Each expression stands by itself: of those, common parts are computed once.
-        glances = [column.passes() for column in self._columns]
+        glances = [test.passes() for test in self._tests]
         asked = [expression for glance in glances for expression in glance]
-        found = frame.lazy().select(
-            *(expression.alias(f"glance {number}") for number, expression in enumerate(asked)),
-            *self._together,
-            *self._values,
-        )
+        asked += [form.expression for form in self._forms if not form.repeats]
+        found = frame.lazy().select(each.alias(f"asked {number}") for number, each in enumerate(asked))
         results = iter(found.collect().get_columns())
         passes = [
-            column.judged(frame.get_column(column.name), reduce(and_, islice(results, len(glance))))
-            for column, glance in zip(self._columns, glances, strict=True)
+            test.judged(frame, reduce(and_, islice(results, len(glance))))
+            for test, glance in zip(self._tests, glances, strict=True)
             if glance
         ]
-        others = list(islice(results, len(self._together)))
-        values = pl.DataFrame(list(results))
-        there = [value != "" for value in values.iter_columns()]
+        values = [form.of(frame) if form.repeats else next(results) for form in self._forms]
+        there = [value != "" for value in values]
         has = [reduce(and_, (there[part] for part in parts)) for parts in self._keys]
-        fine = reduce(and_, (*passes, *others, reduce(or_, has)))
+        fine = reduce(and_, (*passes, reduce(or_, has)))
         if not fine.all():
             faulty = ~fine
             row = (faulty.arg_true().cast(pl.UInt64) + (first_row + 1)).alias(ROW)
@@ -231,11 +171,11 @@ class Judge:
             if sum(each.height for each in self._faulty) >= FAULTY_ROWS:
                 self.reject(rejects)
         for number, part in enumerate(self._parts):
-            changed = values.to_series(number) != frame.get_column(part.column)
+            changed = values[number] != frame.get_column(part.column)
             self._changed[number] += int((changed & fine).sum())
         for parts, has_key, collector in zip(self._keys, has, collectors, strict=True):
             taken = fine & has_key
-            key = values.select(f"key {part}" for part in parts)
+            key = pl.DataFrame([values[part].alias(f"key {part}") for part in parts])
             rows = np.flatnonzero(taken.to_numpy()) + first_row
             collector.add(key if taken.all() else key.filter(taken), rows.astype(np.uint32))
 

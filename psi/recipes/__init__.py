@@ -11,12 +11,13 @@ one side alone would change the keys, and a silent mismatch looks like "no overl
 
 from psi.recipes.columns import RECIPES, Recipe, check_format
 from psi.recipes.dates import DIRECTIVES, date_pattern
-from psi.recipes.rules import PARAMETERS, RULES, Example, Rule
+from psi.recipes.rules import PARAMETERS, PLAIN, RULES, Example, Rule
 from psi.recipes.tables import is_zip_of
 
 __all__ = [
     "DIRECTIVES",
     "PARAMETERS",
+    "PLAIN",
     "RECIPES",
     "RULES",
     "Example",

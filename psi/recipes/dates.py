@@ -26,7 +26,13 @@ DIRECTIVES: Mapping[str, str] = MappingProxyType(
 _SEPARATORS = " -/.,_"
 
 
-def date_pattern(date_format: str) -> str:
+#: Days that every month has.
+_EVERY_MONTH: Mapping[str, str] = MappingProxyType(
+    {**DIRECTIVES, "%d": "(?:0[1-9]|1[0-9]|2[0-8])", "%-d": "(?:[1-9]|1[0-9]|2[0-8])"}
+)
+
+
+def date_pattern(date_format: str, directives: Mapping[str, str] = DIRECTIVES) -> str:
     """
     Return the regular expression of exactly the values that a date format allows, calendar aside.
 
@@ -57,7 +63,12 @@ def date_pattern(date_format: str) -> str:
                 "date format: nothing separates a number without leading zeros from the next",
                 hint="use %m and %d, or put a separator between them",
             )
-    return "^" + "".join(DIRECTIVES.get(part, f"[{part}]") for part in parts) + "$"
+    return "^" + "".join(directives.get(part, f"[{part}]") for part in parts) + "$"
+
+
+def is_day_of_every_month(column: pl.Expr, date_format: str) -> pl.Expr:
+    """Return where a value is a day up to the 28th: true for most days, and no calendar is needed to see it."""
+    return column.str.contains(date_pattern(date_format, _EVERY_MONTH))
 
 
 def day_of(column: pl.Expr, date_format: str) -> pl.Expr:

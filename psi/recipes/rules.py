@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from psi.errors import UsageError
 from psi.recipes import tables
 from psi.recipes.addresses import address_usps
-from psi.recipes.dates import date_pattern, day_of
+from psi.recipes.dates import ISO, date_pattern, day_of, is_day_of_every_month
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,6 +66,7 @@ class Rule:
     takes: tuple[str, ...] = ()
     examples: tuple[Example, ...] = field(default=(), repr=False)
     _quick: Build | None = field(default=None, repr=False)
+    _plain_bytes: Callable[[Mapping[str, Any]], int | None] | None = field(default=None, repr=False)
 
     def expression(
         self, columns: Sequence[pl.Expr], parameters: Mapping[str, Any] = MappingProxyType({})
@@ -84,6 +85,10 @@ class Rule:
     ) -> pl.Expr:
         """Return an expression that is true for most values that pass and for no other, in less time."""
         return (self._quick or self.expression)(columns, parameters)
+
+    def plain_bytes(self, parameters: Mapping[str, Any] = MappingProxyType({})) -> int | None:
+        """Return up to which length every value that is `PLAIN` passes, ``None`` where that is no reason to pass."""
+        return self._plain_bytes(parameters) if self._plain_bytes else None
 
     def check(self, parameters: Mapping[str, Any]) -> None:
         """Raise `UsageError` that begins with the name of a parameter which is missing, not wanted or not allowed."""
@@ -106,6 +111,8 @@ class Rule:
                 raise UsageError(f"{least}: nothing lies between the two bounds of {self.name}")
 
 
+#: What a value of printable ASCII is that is not blank.
+PLAIN = "^ *[!-~][ -~]*$"
 _ADDRESS = ("street", "ZIP code")
 _BOUNDS = (("earliest", "latest"), ("min_length", "max_length"))
 CLASSES = ("ssn", "itin", "ein")
@@ -178,6 +185,21 @@ def _date_between(columns: Sequence[pl.Expr], parameters: Mapping[str, Any]) -> 
     if parameters.get("latest") is not None:
         parts.append(day <= parameters["latest"])
     return _all(parts).fill_null(False)
+
+
+def _date_at_sight(columns: Sequence[pl.Expr], parameters: Mapping[str, Any]) -> pl.Expr:
+    return is_day_of_every_month(columns[0], parameters["format"])
+
+
+def _date_between_at_sight(columns: Sequence[pl.Expr], parameters: Mapping[str, Any]) -> pl.Expr:
+    if parameters["format"] != ISO:
+        return _date_between(columns, parameters)
+    parts = [_date_at_sight(columns, parameters)]  # such days are in the order of their texts
+    if parameters.get("earliest") is not None:
+        parts.append(columns[0] >= parameters["earliest"].isoformat())
+    if parameters.get("latest") is not None:
+        parts.append(columns[0] <= parameters["latest"].isoformat())
+    return _all(parts)
 
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -298,6 +320,14 @@ def _no_control(columns: Sequence[pl.Expr], _: Mapping[str, Any]) -> pl.Expr:
     return ~columns[0].str.contains(_CONTROL)
 
 
+def _any_plain(_: Mapping[str, Any]) -> int:
+    return 1 << 26  # the longest value that there is
+
+
+def _plain_of_length(parameters: Mapping[str, Any]) -> int | None:
+    return int(parameters["max_length"]) if (parameters.get("min_length") or 0) <= 1 else None
+
+
 def _one_of(columns: Sequence[pl.Expr], parameters: Mapping[str, Any]) -> pl.Expr:
     return columns[0].is_in(list(parameters["values"]))
 
@@ -308,6 +338,12 @@ def _one_of(columns: Sequence[pl.Expr], parameters: Mapping[str, Any]) -> pl.Exp
 def _date_order(columns: Sequence[pl.Expr], parameters: Mapping[str, Any]) -> pl.Expr:
     first, second = (day_of(column, parameters["format"]) for column in columns)
     return (first < second).fill_null(False)
+
+
+def _date_order_at_sight(columns: Sequence[pl.Expr], parameters: Mapping[str, Any]) -> pl.Expr:
+    if parameters["format"] != ISO:
+        return _date_order(columns, parameters)
+    return _all([*(is_day_of_every_month(each, ISO) for each in columns), columns[0] < columns[1]])
 
 
 def _zip_in_state(columns: Sequence[pl.Expr], _: Mapping[str, Any]) -> pl.Expr:
@@ -388,6 +424,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 "date",
                 _date,
                 needs=("format",),
+                _quick=_date_at_sight,
                 examples=(_passes("1985-02-28", format="%Y-%m-%d"), _fails("1985-02-30", format="%Y-%m-%d")),
             ),
             Rule(
@@ -397,6 +434,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 "date-range",
                 _date_between,
                 needs=("format",),
+                _quick=_date_between_at_sight,
                 takes=("earliest", "latest"),
                 examples=(_passes("1985-02-28", **_YEARS), _fails("1885-02-28", **_YEARS)),
             ),
@@ -405,6 +443,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 "both values are calendar days in the format of the terms, and the first comes before the second",
                 "date-order",
                 _date_order,
+                _quick=_date_order_at_sight,
                 columns=("first day", "second day"),
                 needs=("format",),
                 examples=(
@@ -511,6 +550,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 _length,
                 needs=("max_length",),
                 takes=("min_length",),
+                _plain_bytes=_plain_of_length,
                 examples=(_passes("abc", max_length=3), _fails("abcd", max_length=3)),
             ),
             Rule(
@@ -518,6 +558,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 "the value has no control character, line break or character that turns the direction of writing",
                 "control",
                 _no_control,
+                _plain_bytes=_any_plain,
                 examples=(_passes("O'Brien"), _fails("O\u0007Brien")),
             ),
         )
