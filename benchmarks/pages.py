@@ -106,6 +106,7 @@ GOALS = [
     Goal("the same, peak memory beyond the items", "1.5 GB", "0.8 GB", _HUGE, _peak_beyond_items),
     Goal("peak memory a process at 1.28 M by 1.28 M, from files", "800 MB", "550 MB", "files", _peak),
     Goal("the whole gate on the request file", "4 s, 450 MB", "2 s", "gate", _gate),
+    Goal("the same on 10 million requests, once", "memory bounded", "", "gate-10-million", _gate),
     Goal("`psi serve` and `psi join`, two files to `matched.csv`", "5 s", "3 s", "files", _wall),
 ]
 

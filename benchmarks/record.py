@@ -20,6 +20,7 @@ from psi.wire import Suite
 RESULTS = Path(__file__).parent / "results"
 RECORD_BASE = 7_600_000  # records of a holder in the middle of the real case's range
 ALL_RECORDS = 160_000_000  # of the holder with the most
+MANY_ROWS = 10_000_000  # of a file that the gate must read in bounded memory
 
 
 def _suite(
@@ -50,7 +51,8 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "suite-ecdh": _suite(Suite.ECDH, LEAD_SIZE, LEAD_SIZE, 3),
     "suite-ecdh-cardinality": _suite(Suite.ECDH_CARDINALITY, LEAD_SIZE, LEAD_SIZE, 1),
     "files": lambda: files.measure(Suite.VOLE_MALICIOUS, requests=LEAD_SIZE, records=LEAD_SIZE, repeat=7),
-    "gate": lambda: gate.measure(rows=LEAD_SIZE, repeat=5, threads=2),
+    "gate": lambda: gate.measure(rows=LEAD_SIZE, repeat=7, threads=2),
+    "gate-10-million": lambda: gate.measure(rows=MANY_ROWS, repeat=1, threads=2),
     "forecast": lambda: forecast.measure(Suite.VOLE_MALICIOUS, repeat=3),
 }
 
