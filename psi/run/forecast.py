@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 SCHEMA = "psi/plan/1"
 _READ_BYTES = 1 << 22
 
-# Seconds on the machine of the measurements: of the gate for each row and each byte, of a vole exchange at all and for
+# Seconds on the machine of the measurements: of the gate at all and for each byte, of a vole exchange at all and for
 # each item of the receiver and of the sender, of a group exchange for each element.
-_GATE_ROW_S, _GATE_BYTE_S = 0.79e-6, 7.0e-9
-_VOLE_S, _VOLE_RECEIVER_S, _VOLE_SENDER_S = 0.07, 0.37e-6, 0.125e-6
+_GATE_S, _GATE_BYTE_S = 0.2, 12e-9
+_VOLE_S, _VOLE_RECEIVER_S, _VOLE_SENDER_S = 0.06, 0.3e-6, 0.1e-6
 _SEMI_HONEST = 0.9
 _REHEARSED_ITEMS = 1 << 17
 _REHEARSED_GROUP_ITEMS = 256
 _REHEARSAL_S = 0.105  # of vole-malicious, at that number of items on either side
 
 # Bytes: of the process, of what the gate holds of a file at a time, of an item and of a column of the store.
-_PROCESS_BYTES = 140_000_000
+_PROCESS_BYTES = 165_000_000
 _GATE_BYTES = 70_000_000
 _ROW_BYTES = 110  # of a file that is not here
 _RECEIVER_ITEM_BYTES, _SENDER_ITEM_BYTES, _BATCH_ITEM_BYTES = 84, 76, 48
@@ -147,7 +147,7 @@ def plan(
                 hint="bring fewer rows, or agree on terms with another max_items",
             )
     slowness = _slowness(threads)
-    gate_s = (_GATE_ROW_S * rows + _GATE_BYTE_S * file_bytes) * slowness
+    gate_s = (_GATE_S + _GATE_BYTE_S * file_bytes) * slowness
     keys = [_plan_key(agreement, key, counts, slowness, threads) for key in agreement.keys]
     receiver = terms.receiver(agreement)
     sides: dict[Side, SidePlan] = {}
