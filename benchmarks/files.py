@@ -20,9 +20,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.suite import commit, machine, spread
+from benchmarks.suite import machine, spread
 from benchmarks.workload import LEAD_OVERLAP, LEAD_SIZE
 from psi import __version__, scenario
+from psi.bench.machine import commit
 from psi.wire import Suite
 
 SCHEMA = "psi/benchmark-files/1"

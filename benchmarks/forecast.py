@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import files
-from benchmarks.suite import commit, machine
+from benchmarks.suite import machine
 from benchmarks.workload import LEAD_OVERLAP, LEAD_SIZE
 from psi import scenario
+from psi.bench.machine import commit
 from psi.wire import Suite
 
 SCHEMA = "psi/benchmark-forecast/1"

@@ -10,8 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.suite import commit, machine
+from benchmarks.suite import machine
 from psi import scenario
+from psi.bench.machine import commit
 
 SCHEMA = "psi/benchmark-gate/1"
 FILES = {"requester": "requests.csv", "holder": "records.csv"}

@@ -17,7 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.suite import ROOT, commit, machine
+from benchmarks.suite import ROOT, machine
+from psi.bench.machine import commit
 from psi.session import backend
 
 SCHEMA = "psi/benchmark-kernels/1"

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from psi import __version__, identity
+from psi.bench.machine import commit
 from psi.wire import Suite
 
 ROOT = Path(__file__).parent.parent
@@ -116,18 +116,6 @@ def spread(values: list[float]) -> dict[str, float]:
         "min": round(min(values), 4),
         "max": round(max(values), 4),
     }
-
-
-def commit() -> str:
-    """Return the commit of the checkout, with a mark if files were changed."""
-    shown = subprocess.run(
-        [shutil.which("git") or "git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return shown.stdout.strip() or "unknown"
 
 
 def machine() -> dict[str, Any]:
