@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from psi._core import ArrowStreamExportable
 
 DIGEST_BYTES = 32
+_MOVED_ROWS = 1 << 16  # moved at once when repeated rows leave gaps
+_Number = TypeVar("_Number", np.uint8, np.uint32)
 
 
 @dataclass(frozen=True)
@@ -73,14 +75,30 @@ class Collector:
 
     def finish(self) -> Items:
         """Collapse equal digests and return the items; the collector is empty then."""
-        if len(self._digests) == 1:  # nothing to copy
-            digests, rows = self._digests[0], self._rows[0]
-        else:
-            digests = np.concatenate([np.empty((0, DIGEST_BYTES), dtype=np.uint8), *self._digests])
-            rows = np.concatenate([np.empty(0, dtype=np.uint32), *self._rows])
-        self._digests.clear()
-        self._rows.clear()
+        digests = _joined(self._digests, np.empty((0, DIGEST_BYTES), dtype=np.uint8))
+        rows = _joined(self._rows, np.empty(0, dtype=np.uint32))
         first, item_of_row = _core.distinct(digests, threads=self._threads)
-        if len(first) == len(digests):
-            return Items(digests, rows, item_of_row)  # nothing to copy
-        return Items(digests[first], rows, item_of_row)
+        if len(first) < len(digests):
+            # In place: no item comes before the first row that has it, so that none is overwritten before it is moved.
+            for start in range(0, len(first), _MOVED_ROWS):
+                moved = first[start : start + _MOVED_ROWS]
+                digests[start : start + len(moved)] = digests[moved]
+        return Items(digests[: len(first)], rows, item_of_row)
+
+
+def _joined(pieces: list[NDArray[_Number]], none: NDArray[_Number]) -> NDArray[_Number]:
+    """
+    Return pieces as one array, ``none`` if there are none.
+
+    Each is let go of as soon as it is copied: of many rows there are never two copies.
+    """
+    if len(pieces) == 1:
+        return pieces.pop()
+    whole = np.empty((sum(map(len, pieces)), *none.shape[1:]), dtype=none.dtype)
+    pieces.reverse()
+    end = 0
+    while pieces:
+        piece = pieces.pop()
+        whole[end : end + len(piece)] = piece
+        end += len(piece)
+    return whole

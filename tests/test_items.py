@@ -32,11 +32,13 @@ def collect(
     return collector.finish()
 
 
-@given(keys=st.lists(VALUES, max_size=20), cut=st.integers(0, 20))
+@given(keys=st.lists(VALUES, max_size=20), cut=st.integers(0, 20), moved=st.integers(1, 20))
 def test_items_are_the_digests_of_the_specification_in_the_order_of_their_first_row(
-    keys: list[tuple[str, str]], cut: int
+    keys: list[tuple[str, str]], cut: int, moved: int
 ) -> None:
-    items = collect(keys, cuts=(min(cut, len(keys)),))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("psi.items._MOVED_ROWS", moved)
+        items = collect(keys, cuts=(min(cut, len(keys)),))
     distinct = list(dict.fromkeys(keys))
     assert [bytes(digest) for digest in items.digests] == [item_digest(match_key(key)) for key in distinct]
     assert len(items) == len(distinct)
