@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from psi._core import ArrowStreamExportable
 
 DIGEST_BYTES = 32
+_BLOCK_ROWS = 1 << 20
 _MOVED_ROWS = 1 << 16  # moved at once when repeated rows leave gaps
 _Number = TypeVar("_Number", np.uint8, np.uint32)
 
@@ -58,8 +59,8 @@ class Collector:
 
     def __init__(self, *, threads: int = 1) -> None:
         self._threads = threads
-        self._digests: list[NDArray[np.uint8]] = []
-        self._rows: list[NDArray[np.uint32]] = []
+        self._digests = _Pile(np.uint8, DIGEST_BYTES)
+        self._rows = _Pile(np.uint32)
 
     def add(self, key: ArrowStreamExportable, rows: NDArray[np.uint32]) -> None:
         """
@@ -70,13 +71,12 @@ class Collector:
         """
         digests = _core.item_digests(key, threads=self._threads)
         assert len(digests) == len(rows)
-        self._digests.append(digests)
-        self._rows.append(rows)
+        self._digests.add(digests)
+        self._rows.add(rows)
 
     def finish(self) -> Items:
         """Collapse equal digests and return the items; the collector is empty then."""
-        digests = _joined(self._digests, np.empty((0, DIGEST_BYTES), dtype=np.uint8))
-        rows = _joined(self._rows, np.empty(0, dtype=np.uint32))
+        digests, rows = self._digests.take(), self._rows.take()
         first, item_of_row = _core.distinct(digests, threads=self._threads)
         if len(first) < len(digests):
             # In place: no item comes before the first row that has it, so that none is overwritten before it is moved.
@@ -86,19 +86,41 @@ class Collector:
         return Items(digests[: len(first)], rows, item_of_row)
 
 
-def _joined(pieces: list[NDArray[_Number]], none: NDArray[_Number]) -> NDArray[_Number]:
+class _Pile(Generic[_Number]):
     """
-    Return pieces as one array, ``none`` if there are none.
+    Gather arrays into one without ever holding two copies of many rows.
 
-    Each is let go of as soon as it is copied: of many rows there are never two copies.
+    They are copied into blocks, each of which is let go of as soon as it has been copied into the whole. A block is so
+    large that its memory then goes back to the system.
     """
-    if len(pieces) == 1:
-        return pieces.pop()
-    whole = np.empty((sum(map(len, pieces)), *none.shape[1:]), dtype=none.dtype)
-    pieces.reverse()
-    end = 0
-    while pieces:
-        piece = pieces.pop()
-        whole[end : end + len(piece)] = piece
-        end += len(piece)
-    return whole
+
+    def __init__(self, dtype: type[_Number], *shape: int) -> None:
+        self._dtype: type[_Number] = dtype
+        self._shape = shape
+        self._blocks: list[NDArray[_Number]] = []
+        self._used = _BLOCK_ROWS  # of the last block
+
+    def add(self, values: NDArray[_Number]) -> None:
+        """Append values."""
+        while len(values):
+            if self._used == _BLOCK_ROWS:
+                self._blocks.append(self._empty(_BLOCK_ROWS))
+                self._used = 0
+            fitting = values[: _BLOCK_ROWS - self._used]
+            self._blocks[-1][self._used : self._used + len(fitting)] = fitting
+            self._used += len(fitting)
+            values = values[len(fitting) :]
+
+    def take(self) -> NDArray[_Number]:
+        """Return all values; the pile is empty then."""
+        if len(self._blocks) == 1:
+            return self._blocks.pop()[: self._used]
+        whole = self._empty(max(len(self._blocks) - 1, 0) * _BLOCK_ROWS + (self._used if self._blocks else 0))
+        self._blocks.reverse()
+        for start in range(0, len(whole), _BLOCK_ROWS):
+            rest = whole[start : start + _BLOCK_ROWS]
+            rest[:] = self._blocks.pop()[: len(rest)]
+        return whole
+
+    def _empty(self, rows: int) -> NDArray[_Number]:
+        return np.empty((rows, *self._shape), dtype=self._dtype)
