@@ -103,17 +103,18 @@ class RowTest:
             return passes
         missed = (~passes).arg_true()
         values = frame.select(self.columns)[missed]
+        if not self._remembers:
+            return passes.scatter(missed, values.lazy().select(self._passes).collect().to_series())
         different = values.unique()
         good = different.filter(self._passes)
         if not good.height:
             return passes
-        if self._remembers:
-            # A value with a NUL of its own could be taken for several: it is judged each time.
-            alone = pl.col("").str.count_matches("\0", literal=True) == len(self.columns) - 1
-            text = good.select(self._text.alias("")).filter(alone | (len(self.columns) == 1)).to_series()
-            self._known = pl.concat([self._known, text])
-            # Where most values are new, or there are very many, remembering costs more than judging.
-            self._remembers = len(self._known) <= min(REMEMBERED, max(frame.height // 2, 1))
+        # A value with a NUL of its own could be taken for several: it is judged each time.
+        alone = pl.col("").str.count_matches("\0", literal=True) == len(self.columns) - 1
+        text = good.select(self._text.alias("")).filter(alone | (len(self.columns) == 1)).to_series()
+        self._known = pl.concat([self._known, text])
+        # Where most values are new, or there are very many, remembering costs more than judging.
+        self._remembers = len(self._known) <= min(REMEMBERED, max(frame.height // 2, 1))
         if good.height == different.height:
             return passes.scatter(missed, True)
         marked = good.with_columns(pl.lit(True).alias("\0good"))
