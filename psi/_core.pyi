@@ -2,8 +2,8 @@
 Contract of the compiled module: protocol roles without I/O, and the hashing of items.
 
 ``session`` runs the roles and hands ``Hasher`` objects to the transcript, ``items`` calls ``item_digests`` and
-``distinct``; nothing else imports this module. Every class may be used by several threads; the interpreter lock is
-released in every call that can take over a millisecond.
+``distinct``, ``intake`` and ``recipes`` the functions about text; nothing else imports this module. Every class may be
+used by several threads; the interpreter lock is released in every call that can take over a millisecond.
 
 Frames here are a type byte and a body, without the length that the wire puts before them. Errors of a role end it: each
 later call raises ``UsageError``. A ``sid`` or ``seed`` that has not 32 bytes is a ``UsageError``.
@@ -21,8 +21,11 @@ __all__ = [
     "VoleReceiver",
     "VoleSender",
     "backend",
+    "days",
     "distinct",
     "item_digests",
+    "plain",
+    "record_ends",
     "vole_plan",
 ]
 
@@ -51,6 +54,30 @@ def distinct(
 
     ``items`` calls it with digests of shape (rows, 32), C-contiguous; ``digests[first][item_of_row]`` are the digests
     again. Raises ``UsageError`` for another width or layout and for 2^32 rows or more.
+    """
+
+def record_ends(block: bytes, *, delimiter: int, columns: int) -> NDArray[np.int64] | None:
+    """
+    Return the positions after the line ends of a CSV block that begins with a record (RFC 4180), ascending.
+
+    ``intake`` calls it. ``None`` says that the block has something strange in it, or may have: a quote where none can
+    be, a carriage return without a line feed, a blank line, another number of fields than ``columns``, a NUL byte,
+    bytes that are not UTF-8. What follows the last line end is not looked at to its end.
+    """
+
+def plain(column: ArrowStreamExportable, *, max_bytes: int) -> NDArray[np.bool_]:
+    """
+    Return where the values of a table of one column are printable ASCII, not blank, and of so many bytes at most.
+
+    Raises ``UsageError`` for another number of columns, one that is not of strings and one with missing values.
+    """
+
+def days(column: ArrowStreamExportable, *, date_format: str) -> NDArray[np.int32]:
+    """
+    Return the values of a table of one column as days since 1970-01-01; -2^31 where a value is not exactly one.
+
+    ``date_format`` is as `psi.recipes.date_pattern` allows it. Raises ``UsageError`` for other directives, another
+    number of columns, one that is not of strings and one with missing values.
     """
 
 def backend() -> dict[str, str]:

@@ -34,7 +34,7 @@ LAYERS = [  # from the bottom
 LAYER_OF = {module: number for number, layer in enumerate(LAYERS) for module in layer}
 NAMES_OF_THE_PACKAGE = {"__version__"}  # `from psi import ...` that is no module
 
-MAY_IMPORT_THE_COMPILED_MODULE = {"session", "items", "approvals"}
+MAY_IMPORT_THE_COMPILED_MODULE = {"session", "items", "approvals", "intake", "recipes"}
 MAY_USE_THE_NETWORK = {"transport"}
 STANDS_FOR_A_NETWORK = "psi/bench/relay.py"  # the link between the parties of a benchmark
 MAY_DRAW_RANDOMNESS = {"identity", "run"}  # keys; the seed and the nonce of a session

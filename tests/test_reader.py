@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from psi import _core
 from psi.errors import GateError, MachineError, PsiError, UsageError
 from psi.intake import framing, reader
 
@@ -164,6 +165,33 @@ def test_reader_equals_the_csv_module(
     assert (
         read(path, chunk_bytes=chunk_bytes, delimiter=delimiter) == [tuple(row) for row in expected] == rows
     )
+
+
+@given(pieces=st.lists(PIECES, max_size=25), final=st.booleans())
+def test_the_core_frames_a_block_as_the_closer_look_does(pieces: list[bytes], final: bool) -> None:
+    block, layout = b"".join(pieces), framing.Layout("file.csv", ord(","), 2)
+    found: list[list[int] | str] = []
+    for look in (framing.record_ends, framing.looked_at_closely):
+        try:
+            found.append(look(block, layout, first_row=1, final=final).tolist())
+        except GateError as error:
+            found.append(error.message)
+    assert found[0] == found[1]
+
+
+def test_sound_blocks_are_framed_by_the_core_alone() -> None:
+    for block, ends in {
+        b"": [],
+        b"a": [],
+        b'a,"b': [],
+        b"a,b\nc,d": [4],
+        b"a,b\r\n,\r\n": [5, 8],
+        b'"a","b"\n"","""\n,"\n': [8, 18],
+        '"é\r\n",ü\r\nx,"y"'.encode(): [11],
+    }.items():
+        assert _core.record_ends(block, delimiter=ord(","), columns=2).tolist() == ends, block
+    for block in (b"a\n", b"a,b,c\n", b"\n", b'a,b"\n', b'"a"b,c\n', b"a,b\rc\n", b"a,\0\n", b"a,\xff\n"):
+        assert _core.record_ends(block, delimiter=ord(","), columns=2) is None, block
 
 
 def test_every_cut_of_a_file_into_chunks_gives_the_same_rows(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from reference import items, postal
 from stdnum.us import ein, ssn
 
 from psi.errors import UsageError
-from psi.recipes import RECIPES, RULES, Recipe, Rule, addresses, date_pattern
+from psi.recipes import RECIPES, RULES, Recipe, Rule, addresses, date_pattern, is_plain
 
 NAME = "nfkd-upper-alnum/1"
 ALL_OF_UNICODE = [chr(c) for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
@@ -305,6 +305,17 @@ def test_format_must_be_there_exactly_when_it_is_needed() -> None:
         RECIPES["date-iso/1"].expression(pl.col("value"))
     with pytest.raises(UsageError, match="takes no date format"):
         RECIPES["digits/1"].expression(pl.col("value"), "%Y-%m-%d")
+
+
+@given(st.lists(st.text(st.one_of(UNICODE, st.characters(max_codepoint=0x80)), max_size=6), max_size=30))
+@example(["", " ", "  ", " a", "a ", "~", "\x7f", "\x1f", "abcde", "abcdef", "é"])
+def test_plain_is_printable_ascii_that_is_not_blank_nor_too_long(values: list[str]) -> None:
+    found = pl.DataFrame({"value": values}, schema={"value": pl.String}).select(is_plain(pl.col("value"), 5))
+    expected = [
+        value.isascii() and value.isprintable() and value.strip() != "" and len(value) <= 5
+        for value in values
+    ]
+    assert found.to_series().to_list() == expected
 
 
 @given(st.lists(st.text(st.sampled_from("0123456789- \n"), max_size=12), max_size=30))

@@ -49,7 +49,17 @@ pub enum CoreError {
     },
     /// A batch of rows has no column to make items of.
     NoColumns,
-    /// A key column is not a column of strings.
+    /// A table of one column has another number of them.
+    OneColumn {
+        /// How many it has.
+        found: usize,
+    },
+    /// A format of days has something in it that is neither a directive nor an ASCII character.
+    DateFormat {
+        /// Its first byte.
+        position: usize,
+    },
+    /// A column is not a column of strings.
     ColumnType {
         /// Its index.
         column: usize,
@@ -191,6 +201,8 @@ impl CoreError {
             | Self::ArgumentBytes { .. }
             | Self::NoColumns
             | Self::ColumnType { .. }
+            | Self::OneColumn { .. }
+            | Self::DateFormat { .. }
             | Self::MissingValue { .. }
             | Self::ValueBytes { .. }
             | Self::Stream { .. }
@@ -227,7 +239,9 @@ impl fmt::Display for CoreError {
             Self::ArgumentBytes { name, bytes, expected } => write!(f, "{name}: {bytes} bytes, not {expected}"),
             Self::NotEncodable => write!(f, "the rows of the items cannot be solved under this seed"),
             Self::NoColumns => write!(f, "no key columns"),
-            Self::ColumnType { column, found } => write!(f, "key column {column}: {found}, not a string column"),
+            Self::OneColumn { found } => write!(f, "{found} columns, and one was wanted"),
+            Self::DateFormat { position } => write!(f, "date format: byte {position} is not allowed"),
+            Self::ColumnType { column, found } => write!(f, "column {column}: {found}, not a string column"),
             Self::MissingValue { column, row } => write!(f, "key column {column}: no value in row {row}"),
             Self::ValueBytes { column, row, bytes } => {
                 write!(

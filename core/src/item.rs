@@ -1,8 +1,6 @@
 //! Items to digests, and which of them are equal.
 
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, LargeStringArray, StringArray, StringViewArray};
-use arrow_schema::DataType;
+use arrow_array::ArrayRef;
 use rayon::prelude::*;
 
 use crate::backend::Backend;
@@ -11,39 +9,8 @@ use crate::error::CoreError;
 use crate::lanes::{ContextHash, MESSAGE_BYTES};
 use crate::params::{DIGEST_BYTES, ITEM_CONTEXT};
 use crate::sort::sort;
+use crate::text::column::Column;
 use crate::threads::Threads;
-
-/// One key column of a batch of rows, in any of Arrow's encodings of strings.
-enum Column<'a> {
-    View(&'a StringViewArray),
-    Large(&'a LargeStringArray),
-    Small(&'a StringArray),
-}
-
-impl<'a> Column<'a> {
-    /// Takes a column of strings without missing values.
-    fn new(index: usize, array: &'a ArrayRef, first_row: usize) -> Result<Self, CoreError> {
-        if array.null_count() > 0
-            && let Some(row) = (0..array.len()).find(|&row| array.is_null(row))
-        {
-            return Err(CoreError::MissingValue { column: index, row: first_row + row });
-        }
-        match array.data_type() {
-            DataType::Utf8View => Ok(Self::View(array.as_string_view())),
-            DataType::LargeUtf8 => Ok(Self::Large(array.as_string())),
-            DataType::Utf8 => Ok(Self::Small(array.as_string())),
-            found => Err(CoreError::ColumnType { column: index, found: found.to_string() }),
-        }
-    }
-
-    fn value(&self, row: usize) -> &[u8] {
-        match self {
-            Self::View(array) => array.value(row).as_bytes(),
-            Self::Large(array) => array.value(row).as_bytes(),
-            Self::Small(array) => array.value(row).as_bytes(),
-        }
-    }
-}
 
 /// Digests the rows of a batch: for each key column the length of the value as u32 and its UTF-8 bytes.
 ///
@@ -264,6 +231,8 @@ impl Candidates {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use arrow_array::{StringArray, StringViewArray};
 
     use super::*;
 

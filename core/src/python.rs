@@ -5,6 +5,7 @@
 
 #![allow(clippy::needless_pass_by_value)] // what PyO3 hands over is handed over by value
 
+mod text;
 mod vole;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -314,7 +315,10 @@ fn core_module(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<vole::VoleReceiver>()?;
     module.add_class::<vole::VoleSender>()?;
     module.add_function(wrap_pyfunction!(backend, module)?)?;
+    module.add_function(wrap_pyfunction!(text::days, module)?)?;
     module.add_function(wrap_pyfunction!(distinct, module)?)?;
-    module.add_function(wrap_pyfunction!(vole::vole_plan, module)?)?;
-    module.add_function(wrap_pyfunction!(item_digests, module)?)
+    module.add_function(wrap_pyfunction!(item_digests, module)?)?;
+    module.add_function(wrap_pyfunction!(text::plain, module)?)?;
+    module.add_function(wrap_pyfunction!(text::record_ends, module)?)?;
+    module.add_function(wrap_pyfunction!(vole::vole_plan, module)?)
 }

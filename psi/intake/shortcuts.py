@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from psi.recipes import PLAIN, RECIPES
+from psi.recipes import RECIPES, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -63,12 +63,11 @@ class RowTest:
             if length is None
         ]
         if required and lengths:
-            quick = [column.str.contains(PLAIN), column.str.len_bytes() <= min(lengths), *quick]
+            quick = [is_plain(column, min(lengths)), *quick]
         elif required:
             quick = [~blank, *quick]
         elif lengths:
-            is_plain = column.str.contains(PLAIN) & (column.str.len_bytes() <= min(lengths))
-            quick = [blank | each for each in (is_plain, *quick)]
+            quick = [blank | each for each in (is_plain(column, min(lengths)), *quick)]
         else:
             quick = [blank | each for each in quick]
         passes = (

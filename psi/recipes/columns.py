@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from psi.errors import UsageError
 from psi.recipes.addresses import address_usps
-from psi.recipes.dates import ISO, date_pattern, day_of, is_day_of_every_month
+from psi.recipes.dates import ISO, date_pattern, day_of
 from psi.recipes.text import fold, folded, is_ascii
 
 if TYPE_CHECKING:  # polars takes 0.3 s to import, and the terms need the names alone
@@ -56,9 +56,7 @@ def _date_iso(column: pl.Expr, date_format: str | None) -> pl.Expr:
 
     assert date_format is not None  # check_format
     if date_format == ISO:  # a value in this format is written as it should be
-        plain = is_day_of_every_month(column, ISO)
-        rest = pl.when(~plain).then(column)
-        return pl.when(plain | day_of(rest, ISO).is_not_null()).then(column).otherwise(pl.lit(""))
+        return pl.when(day_of(column, ISO).is_not_null()).then(column).otherwise(pl.lit(""))
     return day_of(column, date_format).dt.to_string(ISO).fill_null("")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -24,15 +25,10 @@ DIRECTIVES: Mapping[str, str] = MappingProxyType(
     }
 )
 _SEPARATORS = " -/.,_"
+_NO_DAY = -(1 << 31)  # what the core gives for a value that is no day
 
 
-#: Days that every month has.
-_EVERY_MONTH: Mapping[str, str] = MappingProxyType(
-    {**DIRECTIVES, "%d": "(?:0[1-9]|1[0-9]|2[0-8])", "%-d": "(?:[1-9]|1[0-9]|2[0-8])"}
-)
-
-
-def date_pattern(date_format: str, directives: Mapping[str, str] = DIRECTIVES) -> str:
+def date_pattern(date_format: str) -> str:
     """
     Return the regular expression of exactly the values that a date format allows, calendar aside.
 
@@ -63,18 +59,23 @@ def date_pattern(date_format: str, directives: Mapping[str, str] = DIRECTIVES) -
                 "date format: nothing separates a number without leading zeros from the next",
                 hint="use %m and %d, or put a separator between them",
             )
-    return "^" + "".join(directives.get(part, f"[{part}]") for part in parts) + "$"
-
-
-def is_day_of_every_month(column: pl.Expr, date_format: str) -> pl.Expr:
-    """Return where a value is a day up to the 28th: true for most days, and no calendar is needed to see it."""
-    return column.str.contains(date_pattern(date_format, _EVERY_MONTH))
+    return "^" + "".join(DIRECTIVES.get(part, f"[{part}]") for part in parts) + "$"
 
 
 def day_of(column: pl.Expr, date_format: str) -> pl.Expr:
     """Return the calendar day of years 0001 to 9999, or null where the value is not exactly one."""
     import polars as pl
 
-    # The parser of polars skips blanks and takes short numbers; the pattern lets nothing of that reach it.
-    shaped = pl.when(column.str.contains(date_pattern(date_format))).then(column)
-    return shaped.str.to_date(date_format, strict=False, cache=False)  # most days differ: a cache costs more
+    date_pattern(date_format)  # what is no format is refused here, and not when the first batch is read
+    return column.map_batches(
+        partial(_days, date_format=date_format), return_dtype=pl.Date, is_elementwise=True
+    )
+
+
+def _days(values: pl.Series, date_format: str) -> pl.Series:
+    import polars as pl
+
+    from psi import _core
+
+    days = pl.Series(values.name, _core.days(values.to_frame(), date_format=date_format))
+    return days.set(days == _NO_DAY, None).cast(pl.Date)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from psi.errors import UsageError
 from psi.recipes import tables
 from psi.recipes.addresses import address_usps
-from psi.recipes.dates import ISO, date_pattern, day_of, is_day_of_every_month
+from psi.recipes.dates import date_pattern, day_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -87,7 +87,7 @@ class Rule:
         return (self._quick or self.expression)(columns, parameters)
 
     def plain_bytes(self, parameters: Mapping[str, Any] = MappingProxyType({})) -> int | None:
-        """Return up to which length every value that is `PLAIN` passes, ``None`` where that is no reason to pass."""
+        """Return up to which length every value that `is_plain` passes, ``None`` where that is no reason to pass."""
         return self._plain_bytes(parameters) if self._plain_bytes else None
 
     def check(self, parameters: Mapping[str, Any]) -> None:
@@ -111,8 +111,6 @@ class Rule:
                 raise UsageError(f"{least}: nothing lies between the two bounds of {self.name}")
 
 
-#: What a value of printable ASCII is that is not blank.
-PLAIN = "^ *[!-~][ -~]*$"
 _ADDRESS = ("street", "ZIP code")
 _BOUNDS = (("earliest", "latest"), ("min_length", "max_length"))
 CLASSES = ("ssn", "itin", "ein")
@@ -185,21 +183,6 @@ def _date_between(columns: Sequence[pl.Expr], parameters: Mapping[str, Any]) -> 
     if parameters.get("latest") is not None:
         parts.append(day <= parameters["latest"])
     return _all(parts).fill_null(False)
-
-
-def _date_at_sight(columns: Sequence[pl.Expr], parameters: Mapping[str, Any]) -> pl.Expr:
-    return is_day_of_every_month(columns[0], parameters["format"])
-
-
-def _date_between_at_sight(columns: Sequence[pl.Expr], parameters: Mapping[str, Any]) -> pl.Expr:
-    if parameters["format"] != ISO:
-        return _date_between(columns, parameters)
-    parts = [_date_at_sight(columns, parameters)]  # such days are in the order of their texts
-    if parameters.get("earliest") is not None:
-        parts.append(columns[0] >= parameters["earliest"].isoformat())
-    if parameters.get("latest") is not None:
-        parts.append(columns[0] <= parameters["latest"].isoformat())
-    return _all(parts)
 
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -340,12 +323,6 @@ def _date_order(columns: Sequence[pl.Expr], parameters: Mapping[str, Any]) -> pl
     return (first < second).fill_null(False)
 
 
-def _date_order_at_sight(columns: Sequence[pl.Expr], parameters: Mapping[str, Any]) -> pl.Expr:
-    if parameters["format"] != ISO:
-        return _date_order(columns, parameters)
-    return _all([*(is_day_of_every_month(each, ISO) for each in columns), columns[0] < columns[1]])
-
-
 def _zip_in_state(columns: Sequence[pl.Expr], _: Mapping[str, Any]) -> pl.Expr:
     zip_code, state = columns[0], columns[1].str.to_uppercase()
     across = [code + name for code, name in tables.ZIPS_ACROSS_A_BORDER.items()]
@@ -424,7 +401,6 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 "date",
                 _date,
                 needs=("format",),
-                _quick=_date_at_sight,
                 examples=(_passes("1985-02-28", format="%Y-%m-%d"), _fails("1985-02-30", format="%Y-%m-%d")),
             ),
             Rule(
@@ -434,7 +410,6 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 "date-range",
                 _date_between,
                 needs=("format",),
-                _quick=_date_between_at_sight,
                 takes=("earliest", "latest"),
                 examples=(_passes("1985-02-28", **_YEARS), _fails("1885-02-28", **_YEARS)),
             ),
@@ -443,7 +418,6 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 "both values are calendar days in the format of the terms, and the first comes before the second",
                 "date-order",
                 _date_order,
-                _quick=_date_order_at_sight,
                 columns=("first day", "second day"),
                 needs=("format",),
                 examples=(

@@ -1,0 +1,66 @@
+//! What the intake gate calls: one column of strings in, one array out.
+
+use numpy::{IntoPyArray, PyArray1};
+use pyo3::prelude::*;
+use pyo3_arrow::PyRecordBatchReader;
+
+use crate::error::CoreError;
+use crate::text::column::Column;
+use crate::text::days::Format;
+use crate::text::framing::Layout;
+use crate::text::plain::is_plain;
+
+#[pyfunction]
+#[pyo3(signature = (block, *, delimiter, columns))]
+pub fn record_ends<'py>(
+    py: Python<'py>,
+    block: &[u8],
+    delimiter: u8,
+    columns: usize,
+) -> Option<Bound<'py, PyArray1<i64>>> {
+    let layout = Layout { delimiter, columns };
+    py.detach(|| layout.record_ends(block)).map(|ends| ends.into_pyarray(py))
+}
+
+#[pyfunction]
+#[pyo3(signature = (column, *, max_bytes))]
+pub fn plain(
+    py: Python<'_>,
+    column: PyRecordBatchReader,
+    max_bytes: usize,
+) -> PyResult<Bound<'_, PyArray1<bool>>> {
+    Ok(each(py, column, |value| is_plain(value, max_bytes))?.into_pyarray(py))
+}
+
+#[pyfunction]
+#[pyo3(signature = (column, *, date_format))]
+pub fn days<'py>(
+    py: Python<'py>,
+    column: PyRecordBatchReader,
+    date_format: &str,
+) -> PyResult<Bound<'py, PyArray1<i32>>> {
+    let format = Format::new(date_format)?;
+    Ok(each(py, column, |value| format.day(value))?.into_pyarray(py))
+}
+
+/// Returns what a function makes of each value of the one column of a table.
+fn each<T: Send>(
+    py: Python<'_>,
+    column: PyRecordBatchReader,
+    of_value: impl Fn(&[u8]) -> T + Sync,
+) -> PyResult<Vec<T>> {
+    let reader = column.into_reader()?;
+    let results = py.detach(|| {
+        let mut results = Vec::new();
+        for batch in reader {
+            let batch = batch.map_err(|error| CoreError::Stream { message: error.to_string() })?;
+            let [column] = batch.columns() else {
+                return Err(CoreError::OneColumn { found: batch.num_columns() });
+            };
+            results.reserve(column.len());
+            Column::new(0, column, results.len())?.map_into(&mut results, &of_value);
+        }
+        Ok(results)
+    })?;
+    Ok(results)
+}
