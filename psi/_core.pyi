@@ -18,6 +18,7 @@ __all__ = [
     "EcdhReceiver",
     "EcdhSender",
     "Hasher",
+    "Vocabulary",
     "VoleReceiver",
     "VoleSender",
     "backend",
@@ -79,6 +80,22 @@ def days(column: ArrowStreamExportable, *, date_format: str) -> NDArray[np.int32
     ``date_format`` is as `psi.recipes.date_pattern` allows it. Raises ``UsageError`` for other directives, another
     number of columns, one that is not of strings and one with missing values.
     """
+
+@final
+class Vocabulary:
+    """Number the different texts of some columns as they come; ``intake`` remembers by it what it found out of each."""
+
+    def __new__(cls) -> Vocabulary: ...
+    def number(
+        self, columns: ArrowStreamExportable, *, limit: int
+    ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]] | None:
+        """
+        Return the number of each row of a table, and the rows whose texts are new, in the order of their numbers.
+
+        Texts have numbers from 0; rows are equal if all of their columns are. ``None`` if there would be more than
+        ``limit`` texts: some rows may then have got numbers all the same. Raises ``UsageError`` for a column that is
+        not of strings and for missing values.
+        """
 
 def backend() -> dict[str, str]:
     """Return each kernel with the implementation that runs on this processor; ``psi doctor`` shows it."""

@@ -312,6 +312,7 @@ fn core_module(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<EcdhReceiver>()?;
     module.add_class::<EcdhSender>()?;
     module.add_class::<Hasher>()?;
+    module.add_class::<text::Vocabulary>()?;
     module.add_class::<vole::VoleReceiver>()?;
     module.add_class::<vole::VoleSender>()?;
     module.add_function(wrap_pyfunction!(backend, module)?)?;

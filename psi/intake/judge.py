@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from psi.intake.report import RecipeEffect, RuleEffect
-from psi.intake.shortcuts import Form, KeyPart, RowTest
+from psi.intake.shortcuts import KeyPart, Look
 from psi.recipes import RULES
 
 if TYPE_CHECKING:
@@ -77,8 +77,9 @@ class Judge:
         self._changed = [0] * len(self._parts)
         self._seen: list[pl.Expr] = []
         self._faults: list[_Fault] = []
-        self._tests: list[RowTest] = []
-        self._forms = [Form(part) for part in self._parts]
+        self._looks: list[Look] = []
+        #: Of each part of a key the column's place among the looks, and its place among the forms of that column.
+        self._places: list[tuple[int, int]] = []
         self._compile(party)
         self._counts = [0] * len(self._faults)
         self._told = [self._first(number) for number in range(len(self._faults))]
@@ -123,12 +124,19 @@ class Judge:
                 if single:
                     alone[columns[0]].append((known, rule.parameters))
                 else:
-                    self._tests.append(RowTest.of_rule(columns, known, rule.parameters, required=must))
+                    self._looks.append(Look.at_rule(columns, known, rule.parameters, required=must))
         for number, part in enumerate(self._parts):
-            self._seen.append(self._forms[number].expression.alias(f"key {number}"))
+            self._seen.append(part.form().alias(f"key {number}"))
             empty = (pl.col(f"key {number}") == "") & has_none
             self._faults.append(_Fault(part.column, (part.column,), "key", EMPTY_KEY, empty))
-        self._tests += [RowTest.of_column(column, column in must, rules) for column, rules in alone.items()]
+        forms: dict[str, list[pl.Expr]] = {column: [] for column in self.formats}
+        order = list(self.formats)
+        for part in self._parts:
+            self._places.append((len(self._looks) + order.index(part.column), len(forms[part.column])))
+            forms[part.column].append(part.form())
+        self._looks += [
+            Look.at_column(column, column in must, rules, forms[column]) for column, rules in alone.items()
+        ]
 
     def _first(self, number: int) -> pl.Expr:
         """Return where a fault is told: of several of one value, the first in the order of the terms."""
@@ -149,18 +157,24 @@ class Judge:
         There is a collector for each key: it gets the rows that pass and have the key. The others go to ``rejects``,
         in a while.
         """
-        # Each expression stands by itself: of those, common parts are computed once.
-        glances = [test.passes() for test in self._tests]
-        asked = [expression for glance in glances for expression in glance]
-        asked += [form.expression for form in self._forms if not form.repeats]
-        found = frame.lazy().select(each.alias(f"asked {number}") for number, each in enumerate(asked))
-        results = iter(found.collect().get_columns())
-        passes = [
-            test.judged(frame, reduce(and_, islice(results, len(glance))))
-            for test, glance in zip(self._tests, glances, strict=True)
-            if glance
+        findings = [look.recalled(frame) for look in self._looks]
+        asked = [
+            look.asked if finding is None else [] for look, finding in zip(self._looks, findings, strict=True)
         ]
-        values = [form.of(frame) if form.repeats else next(results) for form in self._forms]
+        # Each expression stands by itself: of those, common parts are computed once.
+        expressions = [expression for each in asked for expression in each]
+        answers = iter(
+            frame.lazy()
+            .select(each.alias(f"asked {number}") for number, each in enumerate(expressions))
+            .collect()
+            .get_columns()
+        )
+        found = [
+            look.judged(frame, list(islice(answers, len(each)))) if finding is None else finding
+            for look, each, finding in zip(self._looks, asked, findings, strict=True)
+        ]
+        passes = [each.passes for each in found if each.passes is not None]
+        values = [found[look].forms[form] for look, form in self._places]
         there = [value != "" for value in values]
         has = [reduce(and_, (there[part] for part in parts)) for parts in self._keys]
         fine = reduce(and_, (*passes, reduce(or_, has)))

@@ -1,17 +1,20 @@
 """
 Find the short way which rows pass and what is compared of them: what was found out of a value is remembered.
 
-Most columns have few different values, and most values are plain. What is not seen at a glance is judged in full, so
-that the result is that of the rules and recipes by themselves.
+Most columns have few different values, and most values of the others are plain. What is not seen at a glance is judged
+in full, so that the result is that of the rules and recipes by themselves.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from psi import _core
 from psi.recipes import RECIPES, is_plain
 
 if TYPE_CHECKING:
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
 
     from psi.recipes import Rule
 
-REMEMBERED = 1 << 15  # values of a column that are not judged again
+REMEMBERED = (
+    1 << 15
+)  # different values of a column; where there are more, judging costs less than remembering
 
 
 @dataclass(frozen=True)
@@ -30,27 +35,43 @@ class KeyPart:
     recipe: str
     date_format: str | None
 
+    def form(self) -> pl.Expr:
+        """Return the expression of the form."""
+        return RECIPES[self.recipe].expression(pl.col(self.column), self.date_format)
 
-class RowTest:
+
+@dataclass(frozen=True)
+class Finding:
+    """Hold what was found of a batch by one `Look`: which rows pass, ``None`` for all, and the forms of the values."""
+
+    passes: pl.Series | None
+    forms: Sequence[pl.Series]
+
+
+class Look:
     """
-    Tell which rows pass the rules about one column, or one rule about several.
+    Look at the values of one column, or at those of several together that a rule is about.
 
-    Many columns have few different values, and so have a ZIP code and its state together: what passed once is
-    remembered, and not judged again. ``quick`` are true together for most that pass and for no other.
+    ``passes`` is true where a row passes all that is asked of them; ``quick`` are true together for most that pass and
+    for no other. ``forms`` are computed beside, of a single column.
     """
 
     def __init__(
-        self, columns: Sequence[str], passes: pl.Expr, quick: Sequence[pl.Expr], *, remembers: bool
+        self, columns: Sequence[str], passes: pl.Expr, quick: Sequence[pl.Expr], forms: Sequence[pl.Expr] = ()
     ) -> None:
-        self.columns = list(columns)
-        self._text = pl.col(columns[0]) if len(columns) == 1 else pl.concat_str(columns, separator="\0")
-        self._passes, self._quick = passes, list(quick)
-        self._remembers = remembers
-        self._known = pl.Series([], dtype=pl.String)
+        self._columns = list(columns)
+        self._passes, self._quick, self._forms = passes, list(quick), list(forms)
+        self._memory: _Memory | None = _Memory(passes, forms)
 
     @classmethod
-    def of_column(cls, name: str, required: bool, rules: Sequence[tuple[Rule, Mapping[str, Any]]]) -> RowTest:
-        """Return the test of what is asked of the values of one column by themselves."""
+    def at_column(
+        cls,
+        name: str,
+        required: bool,
+        rules: Sequence[tuple[Rule, Mapping[str, Any]]],
+        forms: Sequence[pl.Expr],
+    ) -> Look:
+        """Look at the values of one column by themselves."""
         column = pl.col(name)
         blank = column.str.strip_chars_start() == ""
         full = [rule.expression([column], parameters) for rule, parameters in rules]
@@ -62,24 +83,20 @@ class RowTest:
             for (rule, parameters), length in zip(rules, plain, strict=True)
             if length is None
         ]
-        if required and lengths:
-            quick = [is_plain(column, min(lengths)), *quick]
+        if lengths:
+            quick.insert(0, is_plain(column, min(lengths)))  # and so not blank
         elif required:
-            quick = [~blank, *quick]
-        elif lengths:
-            quick = [blank | each for each in (is_plain(column, min(lengths)), *quick)]
-        else:
-            quick = [blank | each for each in quick]
-        passes = (
-            pl.all_horizontal(~blank, *full) if required else pl.all_horizontal(pl.lit(True), *full) | blank
-        )
-        return cls([name], passes, quick, remembers=len(rules) > 1)
+            quick.insert(0, ~blank)
+        passes = pl.all_horizontal(pl.lit(True), *full)
+        if not required:
+            quick, passes = [blank | each for each in quick], blank | passes
+        return cls([name], passes & ~blank if required else passes, quick, forms)
 
     @classmethod
-    def of_rule(
+    def at_rule(
         cls, columns: Sequence[str], rule: Rule, parameters: Mapping[str, Any], *, required: Container[str]
-    ) -> RowTest:
-        """Return the test of a rule about several columns; whether a value may be missing is not its affair."""
+    ) -> Look:
+        """Look at the values that a rule judges together; whether one of them may be missing is not its affair."""
         values = [pl.col(each) for each in columns]
         missing = [
             each.str.strip_chars_start() == "" for each in values if each.meta.output_name() not in required
@@ -88,63 +105,55 @@ class RowTest:
             pl.any_horizontal(expression, *missing) if missing else expression
             for expression in (rule.expression(values, parameters), rule.quick(values, parameters))
         )
-        return cls(columns, passes, [quick], remembers=True)
+        return cls(columns, passes, [quick])
 
-    def passes(self) -> list[pl.Expr]:
-        """Return what is true together where rows are known to pass, or are seen to at a glance."""
-        if self._remembers:
-            return [self._text.is_in(self._known.implode())]
-        return self._quick
+    def recalled(self, frame: pl.DataFrame) -> Finding | None:
+        """Return what is remembered of a batch and of its new values; ``None`` where there are too many different."""
+        if self._memory is None or not self._quick + self._forms:
+            return None
+        finding = self._memory.finding(frame.select(self._columns))
+        if finding is None:
+            self._memory = None
+        return finding
 
-    def judged(self, frame: pl.DataFrame, passes: pl.Series) -> pl.Series:
-        """Return which rows of a batch pass, given what `passes` found, and remember what does."""
+    @property
+    def asked(self) -> list[pl.Expr]:
+        """Return what is to be computed of a batch that is not remembered."""
+        return [*self._quick, *self._forms]
+
+    def judged(self, frame: pl.DataFrame, answers: Sequence[pl.Series]) -> Finding:
+        """Return what was found of a batch, given its answers to what was ``asked``."""
+        quick, forms = answers[: len(self._quick)], answers[len(self._quick) :]
+        if not quick:
+            return Finding(None, forms)
+        passes = reduce(and_, quick)
         if passes.all():
-            return passes
+            return Finding(None, forms)
         missed = (~passes).arg_true()
-        values = frame.select(self.columns)[missed]
-        if not self._remembers:
-            return passes.scatter(missed, values.lazy().select(self._passes).collect().to_series())
-        different = values.unique()
-        good = different.filter(self._passes)
-        if not good.height:
-            return passes
-        # A value with a NUL of its own could be taken for several: it is judged each time.
-        alone = pl.col("").str.count_matches("\0", literal=True) == len(self.columns) - 1
-        text = good.select(self._text.alias("")).filter(alone | (len(self.columns) == 1)).to_series()
-        self._known = pl.concat([self._known, text])
-        # Where most values are new, or there are very many, remembering costs more than judging.
-        self._remembers = len(self._known) <= min(REMEMBERED, max(frame.height // 2, 1))
-        if good.height == different.height:
-            return passes.scatter(missed, True)
-        marked = good.with_columns(pl.lit(True).alias("\0good"))
-        found = values.join(marked, on=self.columns, how="left", maintain_order="left").to_series(-1)
-        return passes.scatter(missed, found.is_not_null())
+        closely = frame.select(self._columns)[missed].lazy().select(self._passes).collect().to_series()
+        return Finding(passes.scatter(missed, closely), forms)
 
 
-class Form:
-    """Bring the values of a column into the form that is compared, each different one once if they are few."""
+class _Memory:
+    """Know of each different row of some columns whether it passes, and its forms."""
 
-    def __init__(self, part: KeyPart) -> None:
-        self.column = part.column
-        self.expression = RECIPES[part.recipe].expression(pl.col(part.column), part.date_format)
-        self._known = self._formed(pl.DataFrame({part.column: pl.Series([], dtype=pl.String)}))
-        self.repeats = True
+    def __init__(self, passes: pl.Expr, forms: Sequence[pl.Expr]) -> None:
+        self._expressions = [each.alias(str(number)) for number, each in enumerate([passes, *forms])]
+        self._vocabulary = _core.Vocabulary()
+        self._known: list[pl.Series] = []
 
-    def of(self, frame: pl.DataFrame) -> pl.Series:
-        """Return the forms of a batch, text without nulls, while `repeats` is true; else ask for ``expression``."""
-        values = frame.select(self.column)
-        found = self._looked_up(values, self._known)
-        missed = found.is_null().arg_true()
-        if not missed.len():
-            return found
-        new = self._formed(values[missed])
-        self._known = pl.concat([self._known, new])
-        self.repeats = len(self._known) <= min(REMEMBERED, max(frame.height // 2, 1))
-        return found.scatter(missed, self._looked_up(values[missed], new))
-
-    def _looked_up(self, values: pl.DataFrame, known: pl.DataFrame) -> pl.Series:
-        return values.join(known, on=self.column, how="left", maintain_order="left").to_series(1)
-
-    def _formed(self, values: pl.DataFrame) -> pl.DataFrame:
-        """Return the different ones of some values, and their forms beside them."""
-        return values.unique().lazy().select(self.column, self.expression.alias("\0form")).collect()
+    def finding(self, rows: pl.DataFrame) -> Finding | None:
+        """Return what is known of some rows, or ``None`` and be of no more use where too many are different."""
+        # Where most values are new, remembering costs more than judging.
+        numbered = self._vocabulary.number(rows, limit=min(REMEMBERED, max(rows.height // 2, 1)))
+        if numbered is None:
+            return None
+        numbers, new_rows = numbered
+        if len(new_rows):
+            new = rows[new_rows].lazy().select(self._expressions).collect().get_columns()
+            known = zip(self._known, new, strict=True)
+            self._known = [pl.concat(pair, rechunk=True) for pair in known] if self._known else new
+        passes, *forms = self._known
+        return Finding(
+            None if passes.all() else passes.gather(numbers), [each.gather(numbers) for each in forms]
+        )

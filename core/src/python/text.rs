@@ -1,14 +1,18 @@
 //! What the intake gate calls: one column of strings in, one array out.
 
+use std::sync::Mutex;
+
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3_arrow::PyRecordBatchReader;
 
+use super::lock;
 use crate::error::CoreError;
 use crate::text::column::Column;
 use crate::text::days::Format;
 use crate::text::framing::Layout;
 use crate::text::plain::is_plain;
+use crate::text::vocabulary;
 
 #[pyfunction]
 #[pyo3(signature = (block, *, delimiter, columns))]
@@ -41,6 +45,51 @@ pub fn days<'py>(
 ) -> PyResult<Bound<'py, PyArray1<i32>>> {
     let format = Format::new(date_format)?;
     Ok(each(py, column, |value| format.day(value))?.into_pyarray(py))
+}
+
+#[pyclass(frozen)]
+#[derive(Default)]
+pub struct Vocabulary {
+    vocabulary: Mutex<vocabulary::Vocabulary>,
+}
+
+#[pymethods]
+impl Vocabulary {
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+
+    #[pyo3(signature = (columns, *, limit))]
+    #[allow(clippy::type_complexity)] // the two arrays of the contract
+    fn number<'py>(
+        &self,
+        py: Python<'py>,
+        columns: PyRecordBatchReader,
+        limit: usize,
+    ) -> PyResult<Option<(Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>)>> {
+        let reader = columns.into_reader()?;
+        let numbered = py.detach(|| {
+            let (mut numbers, mut new_rows) = (Vec::new(), Vec::new());
+            for batch in reader {
+                let batch = batch.map_err(|error| CoreError::Stream { message: error.to_string() })?;
+                let columns: Vec<Column> = batch
+                    .columns()
+                    .iter()
+                    .enumerate()
+                    .map(|(index, column)| Column::new(index, column, numbers.len()))
+                    .collect::<Result<_, _>>()?;
+                let too_many = |count: usize| CoreError::TooManyItems { count, limit: u32::MAX as usize };
+                let before = u32::try_from(numbers.len()).map_err(|_| too_many(numbers.len()))?;
+                let rows = u32::try_from(batch.num_rows()).map_err(|_| too_many(batch.num_rows()))?;
+                let Some(more) = lock(&self.vocabulary).number(&columns, rows, limit) else { return Ok(None) };
+                numbers.extend(more.numbers);
+                new_rows.extend(more.new_rows.into_iter().map(|row| before + row));
+            }
+            Ok::<_, CoreError>(Some((numbers, new_rows)))
+        })?;
+        Ok(numbered.map(|(numbers, new_rows)| (numbers.into_pyarray(py), new_rows.into_pyarray(py))))
+    }
 }
 
 /// Returns what a function makes of each value of the one column of a table.
