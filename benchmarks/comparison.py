@@ -50,7 +50,8 @@ SLOW = ("ecdh/holder-learns", "ecdh-cardinality/holder-learns")
 _MARK = re.compile(r"(<!-- compared: (?P<name>[\w-]+) -->\n?)(?P<inner>.*?)(<!-- end -->)", re.DOTALL)
 SCALES = ((700_000, 1_280_000), (1_280_000, 7_600_000), (7_600_000, 1_280_000))  # requests, records
 _VOLE_SIZES = tuple(1 << power for power in range(12, 25, 2))
-_GROUP_SIZES = tuple(1 << power for power in range(12, 17, 2))
+_GROUP_SIZES = tuple(1 << power for power in range(12, 21, 2))
+_ONE_RUN_FROM = 1 << 20  # items of the suites over a group, which then take a minute
 
 
 def measure(machine: str, *, parts: tuple[str, ...], repeat: int, links: tuple[str, ...], slow: bool) -> bool:
@@ -90,10 +91,10 @@ def measure(machine: str, *, parts: tuple[str, ...], repeat: int, links: tuple[s
                     requests=requests,
                     records=records,
                     matches=min(requests, records) * LEAD_MATCHES // LEAD_ROWS,
-                    repeat=1,
+                    repeat=-(-repeat // 3),
                     alternatives=(HAPPENED, "file-to-requester", LEAD, "vole-malicious/requester-first"),
                     links=(),
-                    command=f"python -m benchmarks compare {machine} --part scales",
+                    command=f"python -m benchmarks compare {machine} --part scales --repeat {repeat}",
                 ),
                 progress=lambda what, percent: _say(f"{percent:>3} % {what}"),
             )
@@ -126,7 +127,8 @@ def _growth() -> Growth:
     ):
         for size in sizes:
             _say(f"{name.value} at {size:,}")
-            found = suite.measure(name, n_receiver=size, n_sender=size, repeat=3, threads=0, both=False)
+            repeat = 1 if name is Suite.ECDH and size >= _ONE_RUN_FROM else 3
+            found = suite.measure(name, n_receiver=size, n_sender=size, repeat=repeat, threads=0, both=False)
             points.append(
                 Point(
                     suite=name.value,
@@ -218,8 +220,8 @@ def _line(ways: record.Results, name: str) -> record.Line:
 def _scales(_: dict[str, Any]) -> str:
     """Return the table of other sizes of lists."""
     rows = [
-        "| requests | records | on both | way | people exposed without a match | MB sent | seconds | correct |",
-        "|---:|---:|---:|---|---:|---:|---:|---|",
+        "| requests | records | on both | way | people exposed without a match | MB sent | seconds | runs | correct |",
+        "|---:|---:|---:|---|---:|---:|---:|---:|---|",
     ]
     found = [
         record.load(RESULTS / SHOWN / KEPT / f"scale-{requests}-{records}.json")
@@ -231,7 +233,7 @@ def _scales(_: dict[str, Any]) -> str:
         rows.extend(
             f"| {sizes} | {line.title} | {tables.number(line.exposed_without_match)} "
             f"| {tables.megabytes(line.bytes_total)} | {tables.with_range(line.wall_s)} "
-            f"| {'yes' if line.correct else 'NO'} |"
+            f"| {line.repetitions} | {'yes' if line.correct else 'NO'} |"
             for line in made.lines
             if line.basis == record.MEASURED
         )
