@@ -77,8 +77,8 @@ static: .venv/.dev
 	if cargo fmt --version >/dev/null 2>&1; then cargo fmt --manifest-path $(CRATE) --check; \
 	else echo "make: rustfmt is not installed, its check is left out" >&2; fi
 	if cargo clippy --version >/dev/null 2>&1; then \
-	  $(CARGO) clippy -q --manifest-path $(CRATE) --all-targets -- -D warnings; \
-	  $(CARGO) clippy -q --manifest-path $(CRATE) --lib --features python -- -D warnings; \
+	  $(CARGO) clippy -q --manifest-path $(CRATE) --profile tested --all-targets -- -D warnings; \
+	  $(CARGO) clippy -q --manifest-path $(CRATE) --release --lib --features python -- -D warnings; \
 	else echo "make: clippy is not installed, its check is left out" >&2; fi
 
 fast-tests: .venv/.dev

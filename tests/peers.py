@@ -106,7 +106,7 @@ def cheated(
     mine, theirs = (requester, holder) if victim.initiator else (holder, requester)
     heard = in_thread(CheatingPeer(theirs, cheater, cheat).run)
     with pytest.raises(error, match=match) as caught:
-        drive(victim, mine, idle_timeout_s=60, clock=clock)
+        drive(victim, mine, idle_timeout_s=300, clock=clock)
     assert not victim.finished
     with pytest.raises(StateError):
         victim.output()

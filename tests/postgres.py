@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 OWNER, OWNER_PASSWORD = "owner", "a password of the owner"
 READER, READER_PASSWORD = "reader", "a password of the reader"
 QUICK = (
@@ -40,13 +42,24 @@ class Server:
 
     def run(self, *statements: str, database: str = "people") -> None:
         """Run statements as the owner of everything."""
+        with self._cursor(database) as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    def number(self, statement: str) -> int:
+        """Return the one number that a statement of the owner gives."""
+        with self._cursor("people") as cursor:
+            cursor.execute(statement)
+            return int(pl.DataFrame(cursor.fetch_arrow()).item())
+
+    @contextmanager
+    def _cursor(self, database: str) -> Iterator[Any]:
         from adbc_driver_postgresql import dbapi
 
         password = OWNER_PASSWORD.replace(" ", "%20")
         url = f"postgresql://{OWNER}:{password}@127.0.0.1:{self.port}/{database}"
         with dbapi.connect(url, autocommit=True) as connection, connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
+            yield cursor
 
 
 @contextmanager

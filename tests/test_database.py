@@ -269,10 +269,19 @@ def test_query_that_takes_longer_than_its_login_may_is_told(
         texts_of(query("SELECT tin FROM people, pg_sleep(20)"), tin=None)
 
 
-def test_interrupt_ends_a_query_that_the_server_works_on(query: Callable[..., intake.Query]) -> None:
+def test_interrupt_ends_a_query_that_the_server_works_on(
+    query: Callable[..., intake.Query], server: Server
+) -> None:
     table = QueryTable(query("SELECT pg_sleep(60)::text AS tin"), ",", wanted=("tin",), spool=None)
     began_s = time.monotonic()
-    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    def interrupt() -> None:
+        at_work = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'FETCH%'"
+        while not server.number(at_work):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
         list(table.batches({"tin": None}))
     assert time.monotonic() - began_s < 30
