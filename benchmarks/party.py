@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import workload
-from psi import identity, transport
+from psi import _core, identity, transport
 from psi.bench.meter import cpu_s, forget_peak, show
 from psi.items import Collector
 from psi.run.machine import peak_rss_bytes
@@ -31,7 +31,7 @@ def main() -> None:
     # that is too long for text is one of digests.
     people = workload.numbers(role.value, *((0, 0) if generated else (n_receiver, n_sender)))
     table = workload.keys(people)
-    digests = workload.digests(role.value, n_receiver, n_sender) if generated else None
+    digests = _core.Digests(workload.digests(role.value, n_receiver, n_sender)) if generated else None
     del people
     forget_peak()
     if role is Role.SENDER:
@@ -51,7 +51,7 @@ def main() -> None:
         collector = Collector(threads=threads)
         collector.add(table, np.arange(len(table), dtype=np.uint32))
         items = collector.finish()
-        digests = items.digests
+        digests = items.held
     count = len(digests)
     done = Session(
         role,

@@ -1,9 +1,9 @@
 """
 Contract of the compiled module: protocol roles without I/O, and the hashing of items.
 
-``session`` runs the roles and hands ``Hasher`` objects to the transcript, ``items`` calls ``item_digests`` and
-``distinct``, ``intake`` and ``recipes`` the functions about text; nothing else imports this module. Every class may be
-used by several threads; the interpreter lock is released in every call that can take over a millisecond.
+``session`` runs the roles and hands ``Hasher`` objects to the transcript, ``items`` fills and collapses ``Digests``,
+``intake`` and ``recipes`` call what is about text; nothing else imports this module. Every class may be used by several
+threads; the interpreter lock is released in every call that can take over a millisecond.
 
 Frames here are a type byte and a body, without the length that the wire puts before them. Errors of a role end it: each
 later call raises ``UsageError``. A ``sid`` or ``seed`` that has not 32 bytes is a ``UsageError``.
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "Digests",
     "EcdhReceiver",
     "EcdhSender",
     "Hasher",
@@ -23,8 +24,6 @@ __all__ = [
     "VoleSender",
     "backend",
     "days",
-    "distinct",
-    "item_digests",
     "plain",
     "record_ends",
     "vole_plan",
@@ -35,27 +34,6 @@ class ArrowStreamExportable(Protocol):
     """Stand for a table of polars, pyarrow or any other library that hands out an Arrow stream (PyCapsule)."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
-
-def item_digests(columns: ArrowStreamExportable, *, threads: int = 1) -> NDArray[np.uint8]:
-    """
-    Return the digests of the rows of a table of key columns, shape (rows, 32).
-
-    ``items`` calls it. Every column is a string column (Utf8View, LargeUtf8 or Utf8) without missing values; all are
-    used, in their order. The digest of a row is BLAKE3, in derive-key mode with the context ``psi/1 item``, of each
-    value's length as u32 and its UTF-8 bytes (psi.md, "Items").
-
-    Raises ``UsageError`` that names column and row by number for anything else, and for a stream that breaks off.
-    """
-
-def distinct(
-    digests: NDArray[np.uint8], *, threads: int = 1
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """
-    Return the first position of each distinct digest, ascending, and for each position the index of its item.
-
-    ``items`` calls it with digests of shape (rows, 32), C-contiguous; ``digests[first][item_of_row]`` are the digests
-    again. Raises ``UsageError`` for another width or layout and for 2^32 rows or more.
-    """
 
 def record_ends(block: bytes, *, delimiter: int, columns: int) -> NDArray[np.int64] | None:
     """
@@ -110,6 +88,39 @@ def vole_plan(*, malicious: bool, n_receiver: int, n_sender: int) -> dict[str, i
     """
 
 @final
+class Digests:
+    """
+    Hold the digests of items, 32 bytes each, in memory of the core; ``items`` makes them, a role shares them.
+
+    Made of an array of shape (items, 32), C-contiguous, which is copied, or empty. Raises ``UsageError`` for another
+    width or layout. A list that a role has cannot be changed any more: a ``UsageError``.
+    """
+
+    def __new__(cls, digests: NDArray[np.uint8] | None = None) -> Digests: ...
+    def __len__(self) -> int: ...
+    def append(self, columns: ArrowStreamExportable, *, threads: int = 1) -> None:
+        """
+        Append the digests of the rows of a table of key columns.
+
+        Every column is a string column (Utf8View, LargeUtf8 or Utf8) without missing values; all are used, in their
+        order. The digest of a row is BLAKE3, in derive-key mode with the context ``psi/1 item``, of each value's length
+        as u32 and its UTF-8 bytes (psi.md, "Items").
+
+        Raises ``UsageError`` that names column and row by number for anything else, and for a stream that breaks off;
+        nothing is appended then.
+        """
+
+    def collapse(self, *, threads: int = 1) -> NDArray[np.uint32]:
+        """
+        Leave the first of each digest that occurs several times; return where the digest of each row is now.
+
+        Raises ``UsageError`` for 2^32 rows or more.
+        """
+
+    def array(self) -> NDArray[np.uint8]:
+        """Return a copy of shape (items, 32)."""
+
+@final
 class Hasher:
     """Hash in pieces: BLAKE3 in derive-key mode, 32 bytes. ``session`` hands two of them to the transcript."""
 
@@ -127,15 +138,15 @@ class EcdhReceiver:
 
     *Learns* that. *The peer learns* nothing. *Both see* both sizes. *Holds against* semi-honest parties.
 
-    ``session`` makes it. ``digests`` are those of the distinct own items, shape (items, 32), C-contiguous; two equal
-    ones are a ``UsageError``, more than 2^28 too. ``n_sender`` is what the sender declared. ``sid`` is 32 bytes and
-    the same for both; ``seed`` is 32 secret bytes, fresh for this role and this run. The result does not depend on
-    ``threads`` (1 to 1024).
+    ``session`` makes it. ``digests`` are those of the distinct own items, or an array of them as ``Digests`` takes it;
+    two equal ones are a ``UsageError``, more than 2^28 too. ``n_sender`` is what the sender declared. ``sid`` is 32
+    bytes and the same for both; ``seed`` is 32 secret bytes, fresh for this role and this run. The result does not
+    depend on ``threads`` (1 to 1024).
     """
 
     def __new__(
         cls,
-        digests: NDArray[np.uint8],
+        digests: NDArray[np.uint8] | Digests,
         *,
         cardinality: bool,
         n_sender: int,
@@ -192,7 +203,7 @@ class EcdhSender:
 
     def __new__(
         cls,
-        digests: NDArray[np.uint8],
+        digests: NDArray[np.uint8] | Digests,
         *,
         cardinality: bool,
         n_receiver: int,
@@ -235,15 +246,15 @@ class VoleReceiver:
     *Learns* that. *The peer learns* nothing or, with ``report``, its items that both have. *Both see* both sizes.
     *Holds against* malicious parties if ``malicious``, else semi-honest ones.
 
-    ``session`` makes it. ``digests`` are those of the distinct own items, shape (items, 32), C-contiguous; two equal
-    ones show as a ``UsageError`` while they are encoded. ``n_sender`` is what the sender declared; more than 2^28
-    items are a ``UsageError``. ``sid`` is 32 bytes and the same for both; ``seed`` is 32 secret bytes, fresh for this
-    role and this run. The result does not depend on ``threads`` (1 to 1024).
+    ``session`` makes it. ``digests`` are those of the distinct own items, or an array of them as ``Digests`` takes it;
+    two equal ones show as a ``UsageError`` while they are encoded. ``n_sender`` is what the sender declared; more than
+    2^28 items are a ``UsageError``. ``sid`` is 32 bytes and the same for both; ``seed`` is 32 secret bytes, fresh for
+    this role and this run. The result does not depend on ``threads`` (1 to 1024).
     """
 
     def __new__(
         cls,
-        digests: NDArray[np.uint8],
+        digests: NDArray[np.uint8] | Digests,
         *,
         malicious: bool,
         report: bool,
@@ -302,7 +313,7 @@ class VoleSender:
 
     def __new__(
         cls,
-        digests: NDArray[np.uint8],
+        digests: NDArray[np.uint8] | Digests,
         *,
         malicious: bool,
         report: bool,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 DIGEST_BYTES = 32
 _BLOCK_ROWS = 1 << 20
-_MOVED_ROWS = 1 << 16  # moved at once when repeated rows leave gaps
-_Number = TypeVar("_Number", np.uint8, np.uint32)
 
 
 @dataclass(frozen=True)
@@ -24,22 +22,27 @@ class Items:
     """
     Hold the distinct items of a party under one key and which rows they come from.
 
-    ``digests`` has one row of 32 bytes for each item, in the order of its first row. ``rows`` are the rows that have
-    an item, ascending, and ``item_of_row`` is the item of each: several rows with one key have one item. Rows
-    count from 0 here.
+    ``held`` are the digests of the items, in the order of their first rows, as a session takes them: in the core.
+    ``rows`` are the rows that have an item, ascending, and ``item_of_row`` is the item of each: several rows with one
+    key have one item. Rows count from 0 here.
     """
 
-    digests: NDArray[np.uint8] = field(repr=False)
+    held: _core.Digests = field(repr=False)
     rows: NDArray[np.uint32] = field(repr=False)
     item_of_row: NDArray[np.uint32] = field(repr=False)
 
     def __len__(self) -> int:
-        return len(self.digests)
+        return len(self.held)
+
+    @property
+    def digests(self) -> NDArray[np.uint8]:
+        """Return a copy of the digests, one row of 32 bytes for each item."""
+        return self.held.array()
 
     @property
     def collapsed(self) -> int:
         """Return how many rows repeat the key of a row before them."""
-        return len(self.rows) - len(self.digests)
+        return len(self.rows) - len(self.held)
 
     @property
     def first_rows(self) -> NDArray[np.uint32]:
@@ -49,7 +52,7 @@ class Items:
 
     def rows_of(self, items: NDArray[np.uint32]) -> NDArray[np.uint32]:
         """Return the rows of some items, ascending, every row of each; raises `IndexError` for an item that is none."""
-        wanted = np.zeros(len(self.digests), dtype=np.bool_)
+        wanted = np.zeros(len(self.held), dtype=np.bool_)
         wanted[items] = True
         return self.rows[wanted[self.item_of_row]]
 
@@ -59,8 +62,8 @@ class Collector:
 
     def __init__(self, *, threads: int = 1) -> None:
         self._threads = threads
-        self._digests = _Pile(np.uint8, DIGEST_BYTES)
-        self._rows = _Pile(np.uint32)
+        self._digests = _core.Digests()
+        self._rows = _Pile()
 
     def add(self, key: ArrowStreamExportable, rows: NDArray[np.uint32]) -> None:
         """
@@ -69,58 +72,49 @@ class Collector:
         The columns are texts without nulls, in the order of the terms; an item is the digest of their
         length-prefixed values (psi.md, "Items").
         """
-        digests = _core.item_digests(key, threads=self._threads)
-        assert len(digests) == len(rows)
-        self._digests.add(digests)
+        before = len(self._digests)
+        self._digests.append(key, threads=self._threads)
+        assert len(self._digests) == before + len(rows)
         self._rows.add(rows)
 
     def finish(self) -> Items:
         """Collapse equal digests and return the items; the collector is empty then."""
-        digests, rows = self._digests.take(), self._rows.take()
-        first, item_of_row = _core.distinct(digests, threads=self._threads)
-        if len(first) < len(digests):
-            # In place: no item comes before the first row that has it, so that none is overwritten before it is moved.
-            for start in range(0, len(first), _MOVED_ROWS):
-                moved = first[start : start + _MOVED_ROWS]
-                digests[start : start + len(moved)] = digests[moved]
-        return Items(digests[: len(first)], rows, item_of_row)
+        digests, self._digests = self._digests, _core.Digests()
+        item_of_row = digests.collapse(threads=self._threads)
+        return Items(digests, self._rows.take(), item_of_row)
 
 
-class _Pile(Generic[_Number]):
+class _Pile:
     """
-    Gather arrays into one without ever holding two copies of many rows.
+    Gather row numbers into one array without ever holding two copies of many of them.
 
     They are copied into blocks, each of which is let go of as soon as it has been copied into the whole. A block is so
     large that its memory then goes back to the system.
     """
 
-    def __init__(self, dtype: type[_Number], *shape: int) -> None:
-        self._dtype: type[_Number] = dtype
-        self._shape = shape
-        self._blocks: list[NDArray[_Number]] = []
+    def __init__(self) -> None:
+        self._blocks: list[NDArray[np.uint32]] = []
         self._used = _BLOCK_ROWS  # of the last block
 
-    def add(self, values: NDArray[_Number]) -> None:
+    def add(self, values: NDArray[np.uint32]) -> None:
         """Append values."""
         while len(values):
             if self._used == _BLOCK_ROWS:
-                self._blocks.append(self._empty(_BLOCK_ROWS))
+                self._blocks.append(np.empty(_BLOCK_ROWS, dtype=np.uint32))
                 self._used = 0
             fitting = values[: _BLOCK_ROWS - self._used]
             self._blocks[-1][self._used : self._used + len(fitting)] = fitting
             self._used += len(fitting)
             values = values[len(fitting) :]
 
-    def take(self) -> NDArray[_Number]:
+    def take(self) -> NDArray[np.uint32]:
         """Return all values; the pile is empty then."""
         if len(self._blocks) == 1:
             return self._blocks.pop()[: self._used]
-        whole = self._empty(max(len(self._blocks) - 1, 0) * _BLOCK_ROWS + (self._used if self._blocks else 0))
+        rows = max(len(self._blocks) - 1, 0) * _BLOCK_ROWS + (self._used if self._blocks else 0)
+        whole = np.empty(rows, dtype=np.uint32)
         self._blocks.reverse()
         for start in range(0, len(whole), _BLOCK_ROWS):
             rest = whole[start : start + _BLOCK_ROWS]
             rest[:] = self._blocks.pop()[: len(rest)]
         return whole
-
-    def _empty(self, rows: int) -> NDArray[_Number]:
-        return np.empty((rows, *self._shape), dtype=self._dtype)

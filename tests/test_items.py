@@ -35,14 +35,12 @@ def collect(
 @given(
     keys=st.lists(VALUES, max_size=20),
     cut=st.integers(0, 20),
-    moved=st.integers(1, 20),
     block=st.integers(1, 20),
 )
 def test_items_are_the_digests_of_the_specification_in_the_order_of_their_first_row(
-    keys: list[tuple[str, str]], cut: int, moved: int, block: int
+    keys: list[tuple[str, str]], cut: int, block: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("psi.items._MOVED_ROWS", moved)
         patch.setattr("psi.items._BLOCK_ROWS", block)
         items = collect(keys, cuts=(min(cut, len(keys)),))
     distinct = list(dict.fromkeys(keys))

@@ -296,11 +296,12 @@ def test_psi_makes_the_items_of_the_reference(rows: list[list[str]]) -> None:
         rows, schema=["a", "b", "c"], orient="row", schema_overrides=dict.fromkeys("abc", pl.String)
     )
     expected = [items.item_digest(items.match_key(row)) for row in rows]
-    digests = _core.item_digests(table)
-    assert [digest.tobytes() for digest in digests] == expected
-    first, item_of_row = _core.distinct(digests)
+    digests = _core.Digests()
+    digests.append(table)
+    assert [digest.tobytes() for digest in digests.array()] == expected
+    item_of_row = digests.collapse()
     distinct = items.distinct(expected)
-    assert [expected[position] for position in first] == distinct
+    assert [digest.tobytes() for digest in digests.array()] == distinct
     assert [distinct[item] for item in item_of_row] == expected
 
 

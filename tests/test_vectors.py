@@ -98,7 +98,9 @@ def test_psi_refuses_bad_date_formats(date_format: str) -> None:
 def test_psi_digests_match_keys() -> None:
     for case in cases("match_keys.json"):
         table = pl.DataFrame({str(number): [value] for number, value in enumerate(case["values"])})
-        assert _core.item_digests(table).tobytes().hex() == case["digest"], case["comment"]
+        digests = _core.Digests()
+        digests.append(table)
+        assert digests.array().tobytes().hex() == case["digest"], case["comment"]
 
 
 def test_psi_encodes_and_decodes_control_frames() -> None:

@@ -35,7 +35,7 @@ pub const VARIABLE: &str = "PSI_BACKEND";
 pub enum Backend {
     /// Plain Rust for every processor.
     Portable,
-    /// AVX2, AES-NI and PCLMULQDQ, or their 256-bit forms where present.
+    /// AVX2, AES-NI and PCLMULQDQ, or their wider forms where present.
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
     /// AVX-512 with VAES, VPCLMULQDQ and GFNI.
@@ -116,7 +116,7 @@ impl Backend {
 
     /// Returns the fastest backend that this processor can run and that has been run on such a one.
     ///
-    /// The AVX-512 kernels have not, so for now they run only where `PSI_BACKEND` asks for them.
+    /// The AVX-512 kernels have not but for BLAKE3, so for now they run only where `PSI_BACKEND` asks for them.
     fn best() -> Self {
         let proven = |backend: &Self| backend.name() != "avx512";
         #[allow(clippy::unwrap_used)] // `available` always has the portable one
@@ -182,8 +182,9 @@ impl Backend {
         hashes: &mut [[u8; 32]],
     ) {
         assert_eq!(blocks.len(), hashes.len());
-        if let portable::Lengths::Each(lengths) = lengths {
-            assert_eq!(lengths.len(), blocks.len());
+        match lengths {
+            portable::Lengths::All(length) => assert!(length <= 64, "a message is a block at most"),
+            portable::Lengths::Each(lengths) => assert_eq!(lengths.len(), blocks.len()),
         }
         debug_assert!(
             (0..).zip(blocks).all(|(i, block)| block[lengths.of(i) as usize..].iter().all(|&byte| byte == 0))

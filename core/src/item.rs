@@ -4,7 +4,7 @@ use arrow_array::ArrayRef;
 use rayon::prelude::*;
 
 use crate::backend::Backend;
-use crate::backend::memory::zeroed;
+use crate::backend::memory::{advise_huge_pages, zeroed};
 use crate::error::CoreError;
 use crate::lanes::{ContextHash, MESSAGE_BYTES};
 use crate::params::{DIGEST_BYTES, ITEM_CONTEXT};
@@ -12,27 +12,30 @@ use crate::sort::sort;
 use crate::text::column::Column;
 use crate::threads::Threads;
 
-/// Digests the rows of a batch: for each key column the length of the value as u32 and its UTF-8 bytes.
+/// Appends the digests of the rows of a batch: for each key column the length of the value as u32 and its UTF-8 bytes.
 ///
-/// The lengths make the encoding of a row unambiguous. `first_row` is the number of rows before this batch in its
-/// stream, so that an error names the row of the stream. Specified in psi.md, "Items".
+/// The lengths make the encoding of a row unambiguous. The stream of the batch began behind the first `before` digests of
+/// the list, so that an error names the row of the stream. Specified in psi.md, "Items".
 ///
 /// # Errors
 ///
 /// [`CoreError::NoColumns`]; [`CoreError::ColumnType`] for anything but strings; [`CoreError::MissingValue`];
-/// [`CoreError::ValueBytes`].
-pub fn digest_rows(
+/// [`CoreError::ValueBytes`]. What the list has from this batch is of no use then.
+pub fn append_digests(
     columns: &[ArrayRef],
-    first_row: usize,
+    before: usize,
+    digests: &mut Vec<[u8; DIGEST_BYTES]>,
     threads: &Threads,
-) -> Result<Vec<[u8; DIGEST_BYTES]>, CoreError> {
+) -> Result<(), CoreError> {
     let rows = columns.first().ok_or(CoreError::NoColumns)?.len();
+    let (first_row, start) = (digests.len() - before, digests.len());
     let columns: Vec<Column> = columns
         .iter()
         .enumerate()
         .map(|(index, array)| Column::new(index, array, first_row))
         .collect::<Result<_, _>>()?;
-    let mut digests: Vec<[u8; DIGEST_BYTES]> = zeroed(rows);
+    append_zeros(digests, rows);
+    let digests = &mut digests[start..];
     let hash = ContextHash::new(Backend::chosen()?, ITEM_CONTEXT);
     let results: Vec<_> = threads.install(|| {
         let pieces = digests.par_chunks_mut(PIECE).enumerate();
@@ -46,8 +49,20 @@ pub fn digest_rows(
             CoreError::ValueBytes { column, row: first_row + row, bytes }
         }
         other => other,
-    })?;
-    Ok(digests)
+    })
+}
+
+/// Makes room behind a list, which may have gigabytes: by an eighth at least, in place where the system can.
+fn append_zeros(digests: &mut Vec<[u8; DIGEST_BYTES]>, rows: usize) {
+    if digests.capacity() == 0 {
+        *digests = zeroed(rows); // mostly there is one batch: pages that nobody has touched
+        return;
+    }
+    if digests.capacity() - digests.len() < rows {
+        digests.reserve_exact(rows.max(digests.len() / 8));
+        advise_huge_pages(digests.spare_capacity_mut());
+    }
+    digests.resize(digests.len() + rows, [0; DIGEST_BYTES]);
 }
 
 /// Rows that one thread digests at a time: their blocks stay in the first-level cache.
@@ -121,38 +136,32 @@ fn encode(columns: &[Column<'_>], row: usize, encoded: &mut Vec<u8>) -> Result<(
     Ok(())
 }
 
-/// Which digests are there, and which of them each row has.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Distinct {
-    /// The position of the first occurrence of each distinct digest, ascending.
-    pub first: Vec<u32>,
-    /// For each position the index in `first` of its digest.
-    pub item_of_row: Vec<u32>,
-}
-
-/// Collapses the rows of equal digests, of which [`Beginnings`] has found those that repeat an earlier row.
-#[must_use]
-pub fn distinct(rows: u32, repeats: &[(u32, u32)]) -> Distinct {
-    let mut item_of_row: Vec<u32> = (0..rows).collect();
-    if repeats.is_empty() {
-        return Distinct { first: item_of_row.clone(), item_of_row };
-    }
-    for &(first, row) in repeats {
+/// Leaves the first occurrence of each digest in the list; returns for each position the index of its digest there.
+///
+/// # Errors
+///
+/// [`CoreError::TooManyItems`] if there are more positions than 32 bits can number.
+pub fn collapse(digests: &mut Vec<[u8; DIGEST_BYTES]>, threads: &Threads) -> Result<Vec<u32>, CoreError> {
+    let repeats = Beginnings::new(digests, threads)?.candidates(threads).repeats(digests);
+    #[allow(clippy::cast_possible_truncation)] // `Beginnings` refuses more
+    let mut item_of_row: Vec<u32> = (0..digests.len() as u32).collect();
+    for &(first, row) in &repeats {
         item_of_row[row as usize] = first;
     }
-    let mut first = Vec::with_capacity(item_of_row.len());
-    let mut items = 0;
-    for row in 0..item_of_row.len() {
+    let Some(first_repeat) = repeats.iter().map(|&(_, row)| row).min() else { return Ok(item_of_row) };
+    let mut items = first_repeat;
+    for row in first_repeat as usize..digests.len() {
         let leader = item_of_row[row] as usize; // still a position: only rows above were made into items
         item_of_row[row] = if leader == row {
-            first.push(item_of_row[row]);
+            digests[items as usize] = digests[row]; // no item comes behind the first row that has it
             items += 1;
             items - 1
         } else {
             item_of_row[leader]
         };
     }
-    Distinct { first, item_of_row }
+    digests.truncate(items as usize);
+    Ok(item_of_row)
 }
 
 /// Returns two positions of a list that hold equal members: the lowest second position there is, with its first.
@@ -240,23 +249,39 @@ mod tests {
         Threads::new(2).unwrap()
     }
 
+    fn digested(batches: &[Vec<ArrayRef>], before: usize, threads: usize) -> Result<Vec<[u8; 32]>, CoreError> {
+        let mut digests = vec![[7; 32]; before];
+        let threads = Threads::new(threads).unwrap();
+        for columns in batches {
+            append_digests(columns, before, &mut digests, &threads)?;
+        }
+        assert!(digests.drain(..before).all(|digest| digest == [7; 32]));
+        Ok(digests)
+    }
+
     #[test]
     fn rows_are_digested_alike_in_batches_of_any_size() {
         let values: Vec<String> = (0..600).map(|number| format!("person {number}")).collect();
         let whole: ArrayRef = Arc::new(StringViewArray::from_iter_values(&values));
-        let expected = digest_rows(&[whole.clone(), whole.clone()], 0, &threads()).unwrap();
+        let expected = digested(&[vec![whole.clone(), whole.clone()]], 0, 2).unwrap();
+        assert_eq!(expected[599], blake3::derive_key(ITEM_CONTEXT, b"\x0a\0\0\0person 599\x0a\0\0\0person 599"));
         let pieces = [0..1, 1..256, 256..257, 257..600].map(|range| {
             let piece = whole.slice(range.start, range.len());
-            digest_rows(&[piece.clone(), piece], range.start, &Threads::new(1).unwrap()).unwrap()
+            vec![piece.clone(), piece]
         });
-        assert_eq!(pieces.concat(), expected);
+        for before in [0, 3] {
+            assert_eq!(digested(&pieces, before, 1).unwrap(), expected);
+        }
     }
 
     #[test]
     fn what_is_not_a_complete_column_of_strings_is_refused_by_number() {
         let text: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), Some("b"), None]));
         let number: ArrayRef = Arc::new(arrow_array::Int64Array::from(vec![1, 2, 3]));
-        let digest = |columns: &[ArrayRef]| digest_rows(columns, 10, &threads()).unwrap_err();
+        let digest = |columns: &[ArrayRef]| {
+            let rows: ArrayRef = Arc::new(StringArray::from(vec!["a"; 10]));
+            digested(&[vec![rows], columns.to_vec()], 5, 2).unwrap_err()
+        };
         assert_eq!(digest(&[]), CoreError::NoColumns);
         assert_eq!(digest(&[text.slice(0, 2), text.clone()]), CoreError::MissingValue { column: 1, row: 12 });
         assert_eq!(digest(&[number]), CoreError::ColumnType { column: 0, found: "Int64".to_owned() });
@@ -277,10 +302,14 @@ mod tests {
             (&[3, 3], vec![0], vec![0, 0]),
             (&[9, 1, 9, 8, 1, 7, 9], vec![0, 1, 3, 5], vec![0, 1, 0, 2, 1, 3, 0]),
         ] {
-            let (list, threads) = (list(numbers), threads());
-            let repeats = Beginnings::new(&list, &threads).unwrap().candidates(&threads).repeats(&list);
-            let found = distinct(u32::try_from(list.len()).unwrap(), &repeats);
-            assert_eq!(found, Distinct { first, item_of_row }, "{numbers:?}");
+            let list = list(numbers);
+            let mut collapsed = list.clone();
+            assert_eq!(collapse(&mut collapsed, &threads()), Ok(item_of_row), "{numbers:?}");
+            assert_eq!(
+                collapsed,
+                first.into_iter().map(|row: usize| list[row]).collect::<Vec<_>>(),
+                "{numbers:?}"
+            );
         }
         assert_eq!(repeated(&list(&[7, 8, 9, 5]), &threads()), Ok(None));
         assert_eq!(repeated(&list(&[9, 1, 7, 8, 1, 7, 9]), &threads()), Ok(Some((1, 4))));

@@ -5,24 +5,22 @@
 
 #![allow(clippy::needless_pass_by_value)] // what PyO3 hands over is handed over by value
 
+mod digests;
 mod text;
 mod vole;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
+use numpy::{IntoPyArray, PyArray1};
 use pyo3::import_exception;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use pyo3_arrow::PyRecordBatchReader;
 use zeroize::Zeroizing;
 
-use crate::backend::memory::zeroed;
+use self::digests::Given;
 use crate::error::{CoreError, Fault};
-use crate::item;
-use crate::params::{DIGEST_BYTES, Suite};
+use crate::params::Suite;
 use crate::role::{self, Role, Setup, Status};
-use crate::threads::Threads;
 
 import_exception!(psi.errors, DecodeError);
 import_exception!(psi.errors, MachineError);
@@ -52,73 +50,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns an array of digests as a list; Python may write to it as soon as the interpreter lock is released.
-fn borrowed<'a>(digests: &'a PyReadonlyArray2<'_, u8>) -> PyResult<&'a [[u8; DIGEST_BYTES]]> {
-    let columns = digests.shape()[1];
-    if columns != DIGEST_BYTES {
-        return Err(CoreError::ArgumentBytes { name: "digests", bytes: columns, expected: DIGEST_BYTES }.into());
-    }
-    let bytes = digests.as_slice().map_err(|_| UsageError::new_err("digests: not contiguous in C order"))?;
-    Ok(bytes.as_chunks().0)
-}
-
-/// Copies an array of digests.
-fn digest_list(digests: &PyReadonlyArray2<'_, u8>) -> PyResult<Vec<[u8; DIGEST_BYTES]>> {
-    let digests = borrowed(digests)?;
-    let mut list = zeroed(digests.len());
-    list.copy_from_slice(digests);
-    Ok(list)
-}
-
 /// Takes an argument of a fixed length.
 fn fixed<const N: usize>(name: &'static str, bytes: &[u8]) -> Result<[u8; N], CoreError> {
     bytes.try_into().map_err(|_| CoreError::ArgumentBytes { name, bytes: bytes.len(), expected: N })
-}
-
-#[pyfunction]
-#[pyo3(signature = (columns, *, threads = 1))]
-fn item_digests(
-    py: Python<'_>,
-    columns: PyRecordBatchReader,
-    threads: usize,
-) -> PyResult<Bound<'_, PyArray2<u8>>> {
-    let reader = columns.into_reader()?;
-    let digests = py.detach(|| {
-        let threads = Threads::new(threads)?;
-        let mut digests: Vec<[u8; DIGEST_BYTES]> = Vec::new();
-        for batch in reader {
-            let batch = batch.map_err(|error| CoreError::Stream { message: error.to_string() })?;
-            let more = item::digest_rows(batch.columns(), digests.len(), &threads)?;
-            if digests.is_empty() {
-                digests = more; // mostly there is one batch: nothing to copy
-            } else {
-                digests.extend(more);
-            }
-        }
-        Ok::<_, CoreError>(digests)
-    })?;
-    let rows = digests.len();
-    digests.into_flattened().into_pyarray(py).reshape([rows, DIGEST_BYTES])
-}
-
-#[pyfunction]
-#[pyo3(signature = (digests, *, threads = 1))]
-#[allow(clippy::type_complexity)] // the two arrays of the contract
-fn distinct<'py>(
-    py: Python<'py>,
-    digests: PyReadonlyArray2<'py, u8>,
-    threads: usize,
-) -> PyResult<(Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>)> {
-    let threads = Threads::new(threads)?;
-    // A pass over memory with the lock held instead of a copy; the sorting, without it, does not see the digests.
-    let list = borrowed(&digests)?;
-    let beginnings = item::Beginnings::new(list, &threads)?;
-    #[allow(clippy::cast_possible_truncation)] // `Beginnings` refuses more
-    let rows = list.len() as u32;
-    let candidates = py.detach(|| beginnings.candidates(&threads));
-    let repeats = candidates.repeats(borrowed(&digests)?);
-    let distinct = py.detach(|| item::distinct(rows, &repeats));
-    Ok((distinct.first.into_pyarray(py), distinct.item_of_row.into_pyarray(py)))
 }
 
 #[pyfunction]
@@ -211,14 +145,14 @@ impl EcdhReceiver {
     #[pyo3(signature = (digests, *, cardinality, n_sender, sid, seed, threads))]
     fn new(
         py: Python<'_>,
-        digests: PyReadonlyArray2<'_, u8>,
+        digests: Given<'_>,
         cardinality: bool,
         n_sender: usize,
         sid: &[u8],
         seed: &[u8],
         threads: usize,
     ) -> PyResult<Self> {
-        let digests = digest_list(&digests)?;
+        let digests = digests.list()?;
         let setup = setup(cardinality, n_sender, sid, seed, threads)?;
         let role = py.detach(|| role::EcdhReceiver::new(digests, setup))?;
         Ok(Self { shared: Shared::new(role) })
@@ -268,14 +202,14 @@ impl EcdhSender {
     #[pyo3(signature = (digests, *, cardinality, n_receiver, sid, seed, threads))]
     fn new(
         py: Python<'_>,
-        digests: PyReadonlyArray2<'_, u8>,
+        digests: Given<'_>,
         cardinality: bool,
         n_receiver: usize,
         sid: &[u8],
         seed: &[u8],
         threads: usize,
     ) -> PyResult<Self> {
-        let digests = digest_list(&digests)?;
+        let digests = digests.list()?;
         let setup = setup(cardinality, n_receiver, sid, seed, threads)?;
         let role = py.detach(|| role::EcdhSender::new(digests, setup))?;
         Ok(Self { shared: Shared::new(role) })
@@ -309,6 +243,7 @@ impl EcdhSender {
 #[pymodule]
 #[pyo3(name = "_core")]
 fn core_module(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<digests::Digests>()?;
     module.add_class::<EcdhReceiver>()?;
     module.add_class::<EcdhSender>()?;
     module.add_class::<Hasher>()?;
@@ -317,8 +252,6 @@ fn core_module(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<vole::VoleSender>()?;
     module.add_function(wrap_pyfunction!(backend, module)?)?;
     module.add_function(wrap_pyfunction!(text::days, module)?)?;
-    module.add_function(wrap_pyfunction!(distinct, module)?)?;
-    module.add_function(wrap_pyfunction!(item_digests, module)?)?;
     module.add_function(wrap_pyfunction!(text::plain, module)?)?;
     module.add_function(wrap_pyfunction!(text::record_ends, module)?)?;
     module.add_function(wrap_pyfunction!(vole::vole_plan, module)?)

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 import psi.identity
 from psi import intake, terms, transport
 from psi.errors import PsiError, TermsError
+from psi.items import Items
 from psi.run.folder import GATE, MATCHED, RECEIPT, REJECTS, RunFolder, utc_now
 from psi.run.machine import peak_rss_bytes
 from psi.run.receipt import KeyOutcome, Receipt
@@ -201,7 +202,7 @@ class _Run:
 
     def _exchange(self, taken: intake.Intake, channel: transport.Channel) -> list[Session]:
         """Compare with the peer, key by key; the sessions have an output afterwards, all of them or none."""
-        sessions = [self._session(number, own.digests) for number, own in enumerate(taken.items)]
+        sessions = [self._session(number, items) for number, items in enumerate(taken.items)]
         transport.drive(
             sessions[0],
             channel,
@@ -211,13 +212,13 @@ class _Run:
         )
         return sessions
 
-    def _session(self, number: int, digests: NDArray[np.uint8]) -> Session:
+    def _session(self, number: int, items: Items) -> Session:
         """Return the session of a key, with randomness of its own."""
         own, peer = self._parties
         key = self.agreement.keys[number]
         return Session(
             self._role,
-            digests,
+            items.held,
             suite=terms.suite_of(self.agreement, key),
             initiator=self.run.side == "requester",
             terms_digest=terms.key_digest(self.agreement, number),

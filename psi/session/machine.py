@@ -71,12 +71,13 @@ class Session:
     """
     Hold one execution of a suite. ``run`` makes one for each connection, ``drive`` of the transport runs it.
 
-    ``digests`` are the 32-byte digests of the own items, distinct (uint8, shape (n, 32)); ``certificate`` and
-    ``peer_certificate`` the SHA-256 of both TLS certificates; ``max_items`` and ``peer_max_items`` the limits of the
-    terms. ``seed`` (secret) and ``nonce`` (public) are 32 fresh bytes each from the operating system: one seed, one
-    session; it is forgotten as soon as the role exists. The party that joins is the ``initiator``. With ``report`` the
-    receiver tells the sender which of its items matched. ``deadline_s`` is what the terms give the receiver for its
-    commitment, besides 20 microseconds for each of its items, where the suite has one.
+    ``digests`` are the 32-byte digests of the own items, distinct: those of the core, which its role then shares, or
+    an array (uint8, shape (n, 32)), which it copies; ``certificate`` and ``peer_certificate`` the SHA-256 of both TLS
+    certificates; ``max_items`` and ``peer_max_items`` the limits of the terms. ``seed`` (secret) and ``nonce``
+    (public) are 32 fresh bytes each from the operating system: one seed, one session; it is forgotten as soon as the
+    role exists. The party that joins is the ``initiator``. With ``report`` the receiver tells the sender which of its
+    items matched. ``deadline_s`` is what the terms give the receiver for its commitment, besides 20 microseconds for
+    each of its items, where the suite has one.
 
     One thread may call ``next_frame``, ``alive_frame`` and ``refuse_frame`` while another calls ``receive``. Any
     exception ends the session: later steps raise it again, and there will be no output. Raises ``UsageError`` for
@@ -86,7 +87,7 @@ class Session:
     def __init__(
         self,
         role: Role,
-        digests: NDArray[np.uint8],
+        digests: NDArray[np.uint8] | _core.Digests,
         *,
         suite: Suite,
         initiator: bool,
@@ -110,7 +111,9 @@ class Session:
         ):
             if len(value) != length:
                 raise UsageError(f"{name}: {len(value)} bytes, not {length}")
-        if digests.dtype != np.uint8 or digests.ndim != 2 or digests.shape[1] != wire.DIGEST_BYTES:
+        if isinstance(digests, np.ndarray) and (
+            digests.dtype != np.uint8 or digests.ndim != 2 or digests.shape[1] != wire.DIGEST_BYTES
+        ):
             raise UsageError(f"digests: not an array of bytes with {wire.DIGEST_BYTES} columns")
         _check_limit("this side", len(digests), max_items)
         roles = SUITES[suite]
@@ -123,7 +126,7 @@ class Session:
         self._role, self._suite, self._initiator, self._threads = role, suite, initiator, threads
         self._table = table(initiator=initiator, sends=own, receives=peer)
         self._hello = greeting(wire.PROTOCOL, suite.value, terms_digest, certificate, peer_certificate, nonce)
-        self._digests: NDArray[np.uint8] | None = digests
+        self._digests: NDArray[np.uint8] | _core.Digests | None = digests
         self._seed = seed
         self._n_own, self._peer_max_items = len(digests), peer_max_items
         self._state = State.START

@@ -28,6 +28,19 @@ impl Avx512 {
     }
 }
 
+/// Evidence that avx512f is present, which sixteen BLAKE3 messages at once need and nothing more; made by
+/// [`Avx512F::detect`] alone. Processors from before those of [`Avx512`] have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Avx512F(());
+
+impl Avx512F {
+    /// Looks for the instructions.
+    #[must_use]
+    pub fn detect() -> Option<Self> {
+        is_x86_feature_detected!("avx512f").then_some(Self(()))
+    }
+}
+
 /// Kernels over four 128-bit lanes.
 mod blocks {
     use core::arch::x86_64::*;
@@ -144,4 +157,16 @@ pub(super) fn blake3_block(
     hashes: &mut [[u8; 32]],
 ) {
     present!(blake3::blake3_block(key, mode, lengths, blocks, hashes));
+}
+
+pub(super) fn blake3_sixteen(
+    _: Avx512F,
+    key: &[u32; 8],
+    mode: u32,
+    lengths: Lengths<'_>,
+    blocks: &[[u8; 64]],
+    hashes: &mut [[u8; 32]],
+) {
+    // SAFETY: an `Avx512F` exists only if `detect` found avx512f, which implies avx2.
+    unsafe { blake3::blake3_block(key, mode, lengths, blocks, hashes) }
 }

@@ -1,11 +1,12 @@
 //! The roles of the vole suites for Python.
 
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray2};
+use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use zeroize::Zeroizing;
 
-use super::{Shared, digest_list, fixed};
+use super::digests::Given;
+use super::{Shared, fixed};
 use crate::error::CoreError;
 use crate::params::VoleSuite;
 use crate::role::{self, VolePlan, VoleSetup};
@@ -38,7 +39,7 @@ macro_rules! role {
             #[allow(clippy::too_many_arguments)] // named ones, in Python
             fn new(
                 py: Python<'_>,
-                digests: PyReadonlyArray2<'_, u8>,
+                digests: Given<'_>,
                 malicious: bool,
                 report: bool,
                 $n_peer: usize,
@@ -46,7 +47,7 @@ macro_rules! role {
                 seed: &[u8],
                 threads: usize,
             ) -> PyResult<Self> {
-                let digests = digest_list(&digests)?;
+                let digests = digests.list()?;
                 let setup = setup(malicious, report, $n_peer, sid, seed, threads)?;
                 let role = py.detach(|| role::$name::new(digests, setup))?;
                 Ok(Self { shared: Shared::new(role) })

@@ -1,6 +1,7 @@
 //! The receiver of `ecdh` and `ecdh-cardinality`.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::error::CoreError;
 use crate::group::SecretScalar;
@@ -19,7 +20,7 @@ use crate::role::{Phase, Role, Status};
 /// Memory for each own item: 32 bytes of digest, 32 of what the sender evaluated, 24 of tag.
 pub struct EcdhReceiver {
     engine: Engine,
-    items: Vec<[u8; DIGEST_BYTES]>,
+    items: Arc<Vec<[u8; DIGEST_BYTES]>>,
     scalar: SecretScalar,
     inverse: SecretScalar,
     blinded: Chunks,
@@ -42,7 +43,8 @@ impl EcdhReceiver {
     ///
     /// [`CoreError::TooManyItems`], [`CoreError::RepeatedItem`], [`CoreError::Threads`], [`CoreError::NoThreads`],
     /// and those of [`SecretScalar::draw`].
-    pub fn new(items: Vec<[u8; DIGEST_BYTES]>, setup: Setup) -> Result<Self, CoreError> {
+    pub fn new(items: impl Into<Arc<Vec<[u8; DIGEST_BYTES]>>>, setup: Setup) -> Result<Self, CoreError> {
+        let items = items.into();
         let (n_sender, n_receiver) = (setup.n_peer, items.len());
         let (engine, randomness) = Engine::new(setup, &items, n_sender, n_receiver)?;
         let scalar = SecretScalar::draw(&mut randomness.stream("ecdh receiver scalar"))?;

@@ -1,5 +1,7 @@
 //! The sender of `ecdh` and `ecdh-cardinality`.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 use crate::error::CoreError;
@@ -19,7 +21,7 @@ use crate::role::{Phase, Role, Status};
 /// items: 32 bytes, in `ecdh-cardinality` 4 more; for each own item 32 bytes of digest and 16 of tag.
 pub struct EcdhSender {
     engine: Engine,
-    items: Vec<[u8; DIGEST_BYTES]>,
+    items: Arc<Vec<[u8; DIGEST_BYTES]>>,
     scalar: SecretScalar,
     /// The order in which `ecdh-cardinality` returns evaluated elements; empty in `ecdh`, where it is that of arrival.
     order: Zeroizing<Vec<u32>>,
@@ -40,7 +42,8 @@ impl EcdhSender {
     ///
     /// [`CoreError::TooManyItems`], [`CoreError::RepeatedItem`], [`CoreError::Threads`], [`CoreError::NoThreads`],
     /// and those of [`SecretScalar::draw`].
-    pub fn new(items: Vec<[u8; DIGEST_BYTES]>, setup: Setup) -> Result<Self, CoreError> {
+    pub fn new(items: impl Into<Arc<Vec<[u8; DIGEST_BYTES]>>>, setup: Setup) -> Result<Self, CoreError> {
+        let items = items.into();
         let (n_sender, n_receiver) = (items.len(), setup.n_peer);
         let (engine, randomness) = Engine::new(setup, &items, n_sender, n_receiver)?;
         #[allow(clippy::cast_possible_truncation)] // at most MAX_ITEMS

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -28,7 +29,7 @@ pub(super) struct Hashes {
 
 /// The items of the sender and the batch that is worked on.
 pub(super) struct Batches {
-    items: Vec<[u8; DIGEST_BYTES]>,
+    items: Arc<Vec<[u8; DIGEST_BYTES]>>,
     /// The secret order of the items, if there are several batches.
     order: Option<Order>,
     /// The batch at hand and those behind it.
@@ -44,7 +45,7 @@ pub(super) struct Batches {
 
 impl Batches {
     /// Takes the items, and draws their order if there are several batches.
-    pub(super) fn new(items: Vec<[u8; DIGEST_BYTES]>, randomness: &Randomness) -> Self {
+    pub(super) fn new(items: Arc<Vec<[u8; DIGEST_BYTES]>>, randomness: &Randomness) -> Self {
         let left: VecDeque<_> = batches(items.len()).into();
         let order = (left.len() > 1).then(|| {
             let mut stream = randomness.stream("vole sender order");
@@ -104,7 +105,7 @@ impl Batches {
             self.reports = zeroed(reports);
         }
         if self.single() {
-            self.items = Vec::new(); // the bins have them
+            self.items = Arc::default(); // the bins have them
         }
     }
 
@@ -164,7 +165,7 @@ impl Batches {
 
     /// Forgets the items and what was made of them.
     pub(super) fn clear(&mut self) {
-        self.items = Vec::new();
+        self.items = Arc::default();
         self.bins = Bins::new();
         self.tags = Vec::new();
         self.reports = Vec::new();

@@ -1,7 +1,7 @@
 //! The receiver of `vole-malicious` and `vole-semi-honest`.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
@@ -47,7 +47,8 @@ impl VoleReceiver {
     ///
     /// [`CoreError::TooManyItems`], [`CoreError::Threads`], [`CoreError::NoThreads`]; those of
     /// [`crate::backend::Backend::chosen`]. Equal items show while they are worked on.
-    pub fn new(items: Vec<[u8; DIGEST_BYTES]>, setup: VoleSetup) -> Result<Self, CoreError> {
+    pub fn new(items: impl Into<Arc<Vec<[u8; DIGEST_BYTES]>>>, setup: VoleSetup) -> Result<Self, CoreError> {
+        let items = items.into();
         Ok(Self(if setup.suite.small_field(setup.n_peer) {
             Box::new(Receiver::<Gf64>::new(items, setup)?)
         } else {
@@ -103,7 +104,7 @@ struct Receiver<V: Value> {
     outbox: Outbox,
     vole: Option<SilentReceiver<V>>,
     /// The items in the order in which they were given, until they are triangulated.
-    items: Vec<[u8; DIGEST_BYTES]>,
+    items: Arc<Vec<[u8; DIGEST_BYTES]>>,
     bins: Bins<[u8; DIGEST_BYTES]>,
     rows: RowHash,
     row_seed: [u8; BLOCK_BYTES],
@@ -134,7 +135,7 @@ struct Receiver<V: Value> {
 }
 
 impl<V: Value> Receiver<V> {
-    fn new(items: Vec<[u8; DIGEST_BYTES]>, setup: VoleSetup) -> Result<Self, CoreError> {
+    fn new(items: Arc<Vec<[u8; DIGEST_BYTES]>>, setup: VoleSetup) -> Result<Self, CoreError> {
         let (n_sender, n_receiver) = (setup.n_peer, items.len());
         let (engine, randomness) = Engine::new(setup, n_sender, n_receiver)?;
         let mut row_seed = [0; BLOCK_BYTES];
@@ -267,7 +268,7 @@ impl<V: Value> Receiver<V> {
                 });
             }
         }
-        self.items = Vec::new();
+        self.items = Arc::default();
         Ok(())
     }
 

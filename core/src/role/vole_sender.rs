@@ -1,5 +1,7 @@
 //! The sender of `vole-malicious` and `vole-semi-honest`.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -44,7 +46,8 @@ impl VoleSender {
     ///
     /// [`CoreError::TooManyItems`], [`CoreError::Threads`], [`CoreError::NoThreads`]; those of
     /// [`crate::backend::Backend::chosen`]. Equal items show when their tags are sorted, in `vole-malicious`.
-    pub fn new(items: Vec<[u8; DIGEST_BYTES]>, setup: VoleSetup) -> Result<Self, CoreError> {
+    pub fn new(items: impl Into<Arc<Vec<[u8; DIGEST_BYTES]>>>, setup: VoleSetup) -> Result<Self, CoreError> {
+        let items = items.into();
         Ok(Self(if setup.suite.small_field(items.len()) {
             Box::new(Sender::<Gf64>::new(items, setup)?)
         } else {
@@ -131,7 +134,7 @@ struct Sender<V: Value> {
 }
 
 impl<V: Value> Sender<V> {
-    fn new(items: Vec<[u8; DIGEST_BYTES]>, setup: VoleSetup) -> Result<Self, CoreError> {
+    fn new(items: Arc<Vec<[u8; DIGEST_BYTES]>>, setup: VoleSetup) -> Result<Self, CoreError> {
         let (n_sender, n_receiver) = (items.len(), setup.n_peer);
         let (engine, randomness) = Engine::new(setup, n_sender, n_receiver)?;
         let mut own_mask = Zeroizing::new([0; BLOCK_BYTES]);
