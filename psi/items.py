@@ -54,7 +54,7 @@ class Items:
         """Return the rows of some items, ascending, every row of each; raises `IndexError` for an item that is none."""
         wanted = np.zeros(len(self.held), dtype=np.bool_)
         wanted[items] = True
-        return self.rows[wanted[self.item_of_row]]
+        return self.rows[wanted[self.item_of_row] if self.collapsed else wanted]
 
 
 class Collector:

@@ -48,6 +48,7 @@ class Channel:
         self._lock = threading.Lock()
         self._stopped = False
         self._unsent = memoryview(b"")
+        self._room = bytearray()  # for every frame that arrives: fresh memory costs more than a copy
         self._readable, self._writable = selectors.DefaultSelector(), selectors.DefaultSelector()
         self._readable.register(stream, selectors.EVENT_READ)
         self._writable.register(stream, selectors.EVENT_WRITE)
@@ -83,9 +84,12 @@ class Channel:
         self.quiet_since = self._clock.now()
         try:
             self._fill(header)
-            frame = bytearray(wire.frame_bytes(bytes(header)))
+            length = wire.frame_bytes(bytes(header))
+            if len(self._room) < length:
+                self._room = bytearray(length)
+            frame = memoryview(self._room)[:length]
             frame[: wire.HEADER_BYTES] = header
-            self._fill(memoryview(frame)[wire.HEADER_BYTES :])
+            self._fill(frame[wire.HEADER_BYTES :])
             return bytes(frame)
         finally:
             self.quiet_since = None

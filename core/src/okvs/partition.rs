@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use zeroize::Zeroize;
 
 use super::rows::RowHash;
-use crate::backend::memory::advise_huge_pages;
+use crate::backend::memory::zeroed;
 
 /// What the store needs of an item.
 pub trait Key: Copy + Default + Zeroize + Send + Sync {
@@ -150,12 +150,14 @@ struct Room<'a, K> {
     used: usize,
 }
 
-/// Sets the length of a buffer, whose content is of no more use; a new one has huge pages.
+/// Sets the length of a buffer, whose content is of no more use.
+///
+/// A new one has huge pages that nobody has touched: the threads that write to it share the first touch, which costs more
+/// than the items that are moved.
 fn grow<T: Copy + Default>(buffer: &mut Vec<T>, length: usize, wipe: impl Fn(&mut Vec<T>)) {
     if buffer.capacity() < length {
         wipe(buffer);
-        *buffer = Vec::with_capacity(length);
-        advise_huge_pages(buffer.spare_capacity_mut());
+        *buffer = zeroed(length);
     }
     buffer.resize(length, T::default());
 }

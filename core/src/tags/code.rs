@@ -170,14 +170,11 @@ impl Decoder {
                 return Ok(());
             }
             let rest = std::mem::take(&mut self.partial);
-            self.tag(block(&rest), width, tags)?;
+            self.whole(&rest, width, tags)?;
         }
-        let whole = bytes.len() / width * width;
-        for start in (0..whole).step_by(width) {
-            self.tag(block(&bytes[start..]), width, tags)?;
-        }
-        self.partial.extend_from_slice(&bytes[whole..]);
-        Ok(())
+        let (whole, behind) = bytes.split_at(bytes.len() / width * width);
+        self.partial.extend_from_slice(behind);
+        self.whole(whole, width, tags)
     }
 
     /// Refuses counts that are not of `count` tags, and fills them up to whole words.
@@ -200,26 +197,31 @@ impl Decoder {
         u64::from_le_bytes(std::array::from_fn(|i| self.counts[8 * index + i]))
     }
 
-    /// Puts the next tag together, of which `width` bytes are the first of `rest`, and checks its order.
-    #[inline]
-    fn tag(&mut self, rest: [u8; MAX_TAG_BYTES], width: usize, tags: &mut Vec<u128>) -> Result<(), CoreError> {
-        let mut tag = cut(u128::from_be_bytes(rest), width);
-        if self.prefix_bytes > 0 {
-            while self.word == 0 {
-                self.word_index += 1; // there are as many bits 1 as tags, and this tag is one of them
-                self.word = self.word_at(self.word_index);
+    /// Puts tags together, of each of which `width` bytes are here, and checks their order.
+    fn whole(&mut self, bytes: &[u8], width: usize, tags: &mut Vec<u128>) -> Result<(), CoreError> {
+        let prefix_bits = 8 * self.prefix_bytes;
+        // What is known stays in registers: a list has millions of tags.
+        let (mut word, mut word_index, mut decoded) = (self.word, self.word_index, self.decoded);
+        let (mut last, strict) = (self.last, self.strict);
+        for start in (0..bytes.len()).step_by(width) {
+            let mut tag = cut(u128::from_be_bytes(block(&bytes[start..])), width);
+            if prefix_bits > 0 {
+                while word == 0 {
+                    word_index += 1; // there are as many bits 1 as tags, and this tag is one of them
+                    word = self.word_at(word_index);
+                }
+                let prefix = 64 * word_index + word.trailing_zeros() as usize - decoded;
+                word &= word - 1;
+                tag = (prefix as u128) << (8 * MAX_TAG_BYTES - prefix_bits) | tag >> prefix_bits;
             }
-            let bit = 64 * self.word_index + self.word.trailing_zeros() as usize;
-            self.word &= self.word - 1;
-            let prefix = (bit - self.decoded) as u128;
-            tag = prefix << (8 * (MAX_TAG_BYTES - self.prefix_bytes)) | tag >> (8 * self.prefix_bytes);
+            if last.is_some_and(|last| tag < last || (strict && tag == last)) {
+                return Err(CoreError::TagOrder { index: decoded });
+            }
+            last = Some(tag);
+            decoded += 1;
+            tags.push(tag);
         }
-        if self.last.is_some_and(|last| tag < last || (self.strict && tag == last)) {
-            return Err(CoreError::TagOrder { index: self.decoded });
-        }
-        self.last = Some(tag);
-        self.decoded += 1;
-        tags.push(tag);
+        (self.word, self.word_index, self.decoded, self.last) = (word, word_index, decoded, last);
         Ok(())
     }
 }

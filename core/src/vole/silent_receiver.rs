@@ -1,5 +1,6 @@
 //! The receiver's side: A and C, with `C = A*delta + B` (silent-vole.md, 3).
 
+use rayon::prelude::*;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -252,11 +253,11 @@ impl<V: Value> SilentReceiver<V> {
     }
 }
 
-/// Returns a list of zeros on huge pages.
+/// Returns a list of zeros on huge pages; the threads of the pool share the first touch.
 fn huge_defaults<V: Value>(count: usize) -> Vec<V> {
     let mut list = Vec::with_capacity(count);
     advise_huge_pages(list.spare_capacity_mut());
-    list.resize(count, V::default());
+    list.par_extend(rayon::iter::repeat_n(V::default(), count));
     list
 }
 
