@@ -24,10 +24,17 @@ __all__ = [
     "VoleSender",
     "backend",
     "days",
+    "digits",
     "plain",
     "record_ends",
     "vole_plan",
 ]
+
+@type_check_only
+class ArrowArrayExportable(Protocol):
+    """Stand for a column that hands itself out as an Arrow array (PyCapsule)."""
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
 
 @type_check_only
 class ArrowStreamExportable(Protocol):
@@ -57,6 +64,13 @@ def days(column: ArrowStreamExportable, *, date_format: str) -> NDArray[np.int32
 
     ``date_format`` is as `psi.recipes.date_pattern` allows it. Raises ``UsageError`` for other directives, another
     number of columns, one that is not of strings and one with missing values.
+    """
+
+def digits(column: ArrowStreamExportable) -> ArrowArrayExportable:
+    """
+    Return the values of a table of one column without all but the digits ``0`` to ``9``: the recipe ``digits/1``.
+
+    Raises ``UsageError`` for another number of columns, one that is not of strings and one with missing values.
     """
 
 @final

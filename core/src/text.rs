@@ -6,6 +6,7 @@
 
 pub mod column;
 pub mod days;
+pub mod digits;
 pub mod framing;
 pub mod plain;
 pub mod vocabulary;

@@ -9,6 +9,7 @@ and collapsed if each key that it has repeats that of a row before.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,10 +70,10 @@ def read(
     table = open_table(source, party, wanted=list(judge.formats), chunk_bytes=chunk_bytes, spool=spool)
     collectors = [Collector(threads=threads) for _ in keys]
     rows = 0
-    with whole_file(rejects) as stream:
+    with whole_file(rejects) as stream, ThreadPoolExecutor(threads, thread_name_prefix="gate") as pool:
         stream.write(REJECTS_HEADER)
         for batch in table.batches(judge.formats):
-            judge.judge(batch.frame, rows, collectors, stream)
+            judge.judge(batch.frame, rows, collectors, stream, pool)
             rows += batch.frame.height
             if progress is not None:
                 progress(batch.done_bytes, table.total_bytes)

@@ -7,11 +7,12 @@ Whether a row passes is found the short way; which faults it has is asked only o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import islice
 from operator import and_, or_
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -22,7 +23,7 @@ from psi.intake.shortcuts import KeyPart, Look
 from psi.recipes import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from concurrent.futures import Executor
 
     from psi.items import Collector
     from psi.recipes import Rule
@@ -33,7 +34,7 @@ EMPTY_KEY = "empty-key"  # nothing is left of a key column after its recipe
 FAULTY_ROWS = (
     1 << 14
 )  # whose faults are looked for at once: the many expressions of it cost more than the rows
-ROW = "\0row"  # a name that no column has
+ROW, LOOK, KEY = "\0row", "\0look {}", "\0key {}"  # names that no column has
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class _Fault:
     """
     Say when a value of ``column`` is at fault: where ``fails`` is true and none of ``columns`` has a fault before it.
 
-    ``fails`` looks at the columns of ``Judge._seen``.
+    ``fails`` looks at the columns of ``Judge._seen`` and at the forms of keys. Where the look of this number lets a row
+    pass, it is no fault of it; without a number that is not known.
     """
 
     column: str
@@ -49,6 +51,13 @@ class _Fault:
     rule: str
     reason: str
     fails: pl.Expr
+    look: int | None = None
+
+
+#: What the columns of the file of rejected rows say of a fault.
+_TITLES: Mapping[str, Callable[[_Fault], str]] = MappingProxyType(
+    {"columns": lambda fault: fault.column, "reasons": lambda fault: fault.reason}
+)
 
 
 class Judge:
@@ -75,7 +84,7 @@ class Judge:
         self._faulty: list[pl.DataFrame] = []
         self.reasons: Counter[str] = Counter()
         self._changed = [0] * len(self._parts)
-        self._seen: list[pl.Expr] = []
+        self._seen: dict[str, pl.Expr] = {}
         self._faults: list[_Fault] = []
         self._looks: list[Look] = []
         #: Of each part of a key the column's place among the looks, and its place among the forms of that column.
@@ -100,12 +109,15 @@ class Judge:
         """Say what is computed of each value, and the faults that follow from it, in the order in which they count."""
         must = dict.fromkeys(party.required)
         alone: dict[str, list[tuple[Rule, Mapping[str, Any]]]] = {column: [] for column in self.formats}
+        together = [rule for rule in party.rules if len(RULES[rule.rule].columns) > 1]
+        look_of = {column: len(together) + number for number, column in enumerate(self.formats)}
         for column in self.formats:
-            self._seen.append((pl.col(column).str.strip_chars_start() == "").alias(f"blank {column}"))
+            self._seen[f"blank {column}"] = pl.col(column).str.strip_chars_start() == ""
         for column in must:
-            self._faults.append(_Fault(column, (column,), "required", MISSING, pl.col(f"blank {column}")))
+            blank = pl.col(f"blank {column}")
+            self._faults.append(_Fault(column, (column,), "required", MISSING, blank, look_of[column]))
         # A row may lack a key as long as it has another one.
-        has = [pl.all_horizontal([pl.col(f"key {part}") != "" for part in parts]) for parts in self._keys]
+        has = [pl.all_horizontal([pl.col(KEY.format(part)) != "" for part in parts]) for parts in self._keys]
         has_none = ~pl.any_horizontal(has)
         for column in dict.fromkeys(part.column for part in self._parts if part.column not in must):
             fails = pl.col(f"blank {column}") & has_none
@@ -115,24 +127,20 @@ class Judge:
             single = len(known.columns) == 1
             for columns in [(column,) for column in rule.columns] if single else [rule.columns]:
                 name = f"passes {len(self._seen)}"
-                passes = known.expression([pl.col(column) for column in columns], rule.parameters)
-                self._seen.append(passes.alias(name))
+                self._seen[name] = known.expression([pl.col(column) for column in columns], rule.parameters)
                 # Whether a value may be missing is for `required` to say.
-                blank = [pl.col(f"blank {column}") for column in columns]
-                fails = ~pl.any_horizontal(pl.col(name), *blank)
-                self._faults.append(_Fault(columns[0], columns, rule.rule, known.reason, fails))
+                fails = ~pl.any_horizontal(pl.col(name), *(pl.col(f"blank {column}") for column in columns))
+                look = look_of[columns[0]] if single else len(self._looks)
+                self._faults.append(_Fault(columns[0], columns, rule.rule, known.reason, fails, look))
                 if single:
                     alone[columns[0]].append((known, rule.parameters))
                 else:
                     self._looks.append(Look.at_rule(columns, known, rule.parameters, required=must))
-        for number, part in enumerate(self._parts):
-            self._seen.append(part.form().alias(f"key {number}"))
-            empty = (pl.col(f"key {number}") == "") & has_none
-            self._faults.append(_Fault(part.column, (part.column,), "key", EMPTY_KEY, empty))
         forms: dict[str, list[pl.Expr]] = {column: [] for column in self.formats}
-        order = list(self.formats)
-        for part in self._parts:
-            self._places.append((len(self._looks) + order.index(part.column), len(forms[part.column])))
+        for number, part in enumerate(self._parts):
+            empty = (pl.col(KEY.format(number)) == "") & has_none
+            self._faults.append(_Fault(part.column, (part.column,), "key", EMPTY_KEY, empty))
+            self._places.append((look_of[part.column], len(forms[part.column])))
             forms[part.column].append(part.form())
         self._looks += [
             Look.at_column(column, column in must, rules, forms[column]) for column, rules in alone.items()
@@ -149,15 +157,20 @@ class Judge:
         return pl.col(str(number)) & ~pl.any_horizontal(before) if before else pl.col(str(number))
 
     def judge(
-        self, frame: pl.DataFrame, first_row: int, collectors: Sequence[Collector], rejects: BinaryIO
+        self,
+        frame: pl.DataFrame,
+        first_row: int,
+        collectors: Sequence[Collector],
+        rejects: BinaryIO,
+        pool: Executor,
     ) -> None:
         """
-        Judge the rows of a batch, of which ``first_row`` (from 0) is the first.
+        Judge the rows of a batch, of which ``first_row`` (from 0) is the first; ``pool`` looks at columns side by side.
 
         There is a collector for each key: it gets the rows that pass and have the key. The others go to ``rejects``,
         in a while.
         """
-        findings = [look.recalled(frame) for look in self._looks]
+        findings = list(pool.map(lambda look: look.recalled(frame), self._looks))
         asked = [
             look.asked if finding is None else [] for look, finding in zip(self._looks, findings, strict=True)
         ]
@@ -181,7 +194,16 @@ class Judge:
         if not fine.all():
             faulty = ~fine
             row = (faulty.arg_true().cast(pl.UInt64) + (first_row + 1)).alias(ROW)
-            self._faulty.append(frame.filter(faulty).insert_column(0, row))
+            known = [
+                *(
+                    pl.repeat(True, frame.height, eager=True).alias(LOOK.format(number))
+                    if each.passes is None
+                    else each.passes.alias(LOOK.format(number))
+                    for number, each in enumerate(found)
+                ),
+                *(value.alias(KEY.format(number)) for number, value in enumerate(values)),
+            ]
+            self._faulty.append(frame.with_columns(known).filter(faulty).insert_column(0, row))
             if sum(each.height for each in self._faulty) >= FAULTY_ROWS:
                 self.reject(rejects)
         for number, part in enumerate(self._parts):
@@ -199,27 +221,33 @@ class Judge:
             return
         frame = pl.concat(self._faulty)
         self._faulty.clear()
-        rows, seen = frame.to_series(0), frame.lazy().select(self._seen).collect()
-        faults = seen.select(fault.fails.alias(str(number)) for number, fault in enumerate(self._faults))
+        lets_pass = frame.select(pl.col(LOOK.format(number)).all() for number in range(len(self._looks))).row(
+            0
+        )
+        # What nobody has failed is not looked for.
+        fails = [
+            pl.lit(False) if fault.look is not None and lets_pass[fault.look] else fault.fails
+            for fault in self._faults
+        ]
+        needed = {name for each in fails for name in each.meta.root_names()} & self._seen.keys()
+        seen = frame.lazy().with_columns(self._seen[name].alias(name) for name in needed).collect()
+        faults = seen.select(each.alias(str(number)) for number, each in enumerate(fails))
         told = faults.select(first.alias(str(number)) for number, first in enumerate(self._told))
         self.rejected += told.height
-        for number, count in enumerate(told.sum().row(0)):
-            self._counts[number] += count
+        there: dict[int, int] = {number: count for number, count in enumerate(told.sum().row(0)) if count}
         having: dict[str, list[str]] = {}
-        for number, fault in enumerate(self._faults):
-            having.setdefault(fault.reason, []).append(str(number))
+        for number, count in there.items():
+            self._counts[number] += count
+            having.setdefault(self._faults[number].reason, []).append(str(number))
         counts = told.select(pl.any_horizontal(names).sum().alias(code) for code, names in having.items())
         self.reasons.update({code: count for code, count in counts.row(0, named=True).items() if count})
         named = {
             title: pl.concat_str(
-                [pl.when(pl.col(str(number))).then(pl.lit(text)) for number, text in enumerate(texts)],
+                [pl.when(pl.col(str(number))).then(pl.lit(text(self._faults[number]))) for number in there],
                 separator=";",
                 ignore_nulls=True,
             )
-            for title, texts in (
-                ("columns", [fault.column for fault in self._faults]),
-                ("reasons", [fault.reason for fault in self._faults]),
-            )
+            for title, text in _TITLES.items()
         }
-        lines = told.select(rows, **named).write_csv(include_header=False)
+        lines = told.select(frame.to_series(0), **named).write_csv(include_header=False)
         rejects.write(lines.encode())  # not written by the table library, whose errors do not say why

@@ -61,7 +61,17 @@ def _date_iso(column: pl.Expr, date_format: str | None) -> pl.Expr:
 
 
 def _digits(column: pl.Expr, _: str | None) -> pl.Expr:
-    return column.str.replace_all("[^0-9]+", "")
+    import polars as pl
+
+    return column.map_batches(_digits_of, return_dtype=pl.String, is_elementwise=True)
+
+
+def _digits_of(values: pl.Series) -> pl.Series:
+    import polars as pl
+
+    from psi import _core
+
+    return pl.Series(values.name, _core.digits(values.to_frame()))
 
 
 def _nfkd_upper_alnum(column: pl.Expr, _: str | None) -> pl.Expr:

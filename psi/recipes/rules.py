@@ -240,7 +240,7 @@ def _not_placeholder(columns: Sequence[pl.Expr], parameters: Mapping[str, Any]) 
 
 
 def _no_placeholder_at_sight(columns: Sequence[pl.Expr], parameters: Mapping[str, Any]) -> pl.Expr:
-    passes = columns[0].str.contains(r"\p{L}") & ~columns[0].str.contains(_placeholders()[0])
+    passes = columns[0].str.contains("[A-Za-z]") & ~columns[0].str.contains(_placeholders()[0])
     return passes & _not_placeholder(columns, parameters) if parameters.get("values") else passes
 
 

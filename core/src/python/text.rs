@@ -1,15 +1,17 @@
 //! What the intake gate calls: one column of strings in, one array out.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
+use arrow_array::builder::StringViewBuilder;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
-use pyo3_arrow::PyRecordBatchReader;
+use pyo3_arrow::{PyArray, PyRecordBatchReader};
 
 use super::lock;
 use crate::error::CoreError;
 use crate::text::column::Column;
 use crate::text::days::Format;
+use crate::text::digits::append_digits;
 use crate::text::framing::Layout;
 use crate::text::plain::is_plain;
 use crate::text::vocabulary;
@@ -92,24 +94,43 @@ impl Vocabulary {
     }
 }
 
+#[pyfunction]
+pub fn digits(py: Python<'_>, column: PyRecordBatchReader) -> PyResult<PyArray> {
+    let mut results = StringViewBuilder::new();
+    let mut kept = Vec::new();
+    visit(py, column, |value| {
+        kept.clear();
+        append_digits(value, &mut kept);
+        results.append_value(std::str::from_utf8(&kept).expect("digits are ASCII"));
+    })?;
+    Ok(PyArray::from_array_ref(Arc::new(results.finish())))
+}
+
 /// Returns what a function makes of each value of the one column of a table.
 fn each<T: Send>(
     py: Python<'_>,
     column: PyRecordBatchReader,
-    of_value: impl Fn(&[u8]) -> T + Sync,
+    of_value: impl Fn(&[u8]) -> T + Send + Sync,
 ) -> PyResult<Vec<T>> {
+    let mut results = Vec::new();
+    visit(py, column, |value| results.push(of_value(value)))?;
+    Ok(results)
+}
+
+/// Shows each value of the one column of a table to a function.
+fn visit(py: Python<'_>, column: PyRecordBatchReader, mut visitor: impl FnMut(&[u8]) + Send) -> PyResult<()> {
     let reader = column.into_reader()?;
-    let results = py.detach(|| {
-        let mut results = Vec::new();
+    py.detach(|| {
+        let mut rows = 0;
         for batch in reader {
             let batch = batch.map_err(|error| CoreError::Stream { message: error.to_string() })?;
             let [column] = batch.columns() else {
                 return Err(CoreError::OneColumn { found: batch.num_columns() });
             };
-            results.reserve(column.len());
-            Column::new(0, column, results.len())?.map_into(&mut results, &of_value);
+            Column::new(0, column, rows)?.for_each(&mut visitor);
+            rows += column.len();
         }
-        Ok(results)
+        Ok::<_, CoreError>(())
     })?;
-    Ok(results)
+    Ok(())
 }

@@ -47,13 +47,13 @@ impl<'a> Column<'a> {
         }
     }
 
-    /// Appends what a function makes of each value.
-    pub fn map_into<T>(&self, results: &mut Vec<T>, of_value: impl Fn(&[u8]) -> T) {
+    /// Shows each value to a function, in their order.
+    pub fn for_each(&self, mut visit: impl FnMut(&[u8])) {
         // One loop for each encoding, so that it is not asked for at each value.
         match self {
-            Self::View(array) => results.extend(array.iter().flatten().map(|value| of_value(value.as_bytes()))),
-            Self::Large(array) => results.extend(array.iter().flatten().map(|value| of_value(value.as_bytes()))),
-            Self::Small(array) => results.extend(array.iter().flatten().map(|value| of_value(value.as_bytes()))),
+            Self::View(array) => array.iter().flatten().for_each(|value| visit(value.as_bytes())),
+            Self::Large(array) => array.iter().flatten().for_each(|value| visit(value.as_bytes())),
+            Self::Small(array) => array.iter().flatten().for_each(|value| visit(value.as_bytes())),
         }
     }
 }
