@@ -32,7 +32,8 @@ from psi.wire import Suite
 KEPT = "comparison"
 BENCH, PEERS, GROWTH = "results.json", "peers.json", "growth.json"
 PAGES = ("README.md", "docs/comparison.md", "docs/brief.md")
-SHOWN = "epyc-zen3-2-cores"  # whose results the pages show
+#: The machine whose results each part of the pages shows; a part names its own.
+SHOWN = {"ways": "epyc-zen3-2-cores", "peers": "epyc-zen3-2-cores", "scales": "epyc-zen3-2-cores"}
 SLOW_SYSTEMS = ("psi-ecdh", "spu-ecdh", "openmined")  # minutes a run, the last one ten of them
 QUICK = (
     "list-to-holder",
@@ -69,7 +70,8 @@ def measure(machine: str, *, parts: tuple[str, ...], repeat: int, links: tuple[s
                 alternatives=(*QUICK, *SLOW),
                 links=links,
                 reversed_numbers=4_000_000,
-                command=f"python -m benchmarks compare {machine} --repeat {repeat}",
+                command=f"python -m benchmarks compare {machine} --part ways --repeat {repeat}"
+                + (f" --links {','.join(links)}" if links else ""),
             ),
             progress=lambda what, percent: _say(f"{percent:>3} % {what}"),
         )
@@ -150,10 +152,18 @@ def _say(text: str) -> None:
 # --- the tables of the pages ----------------------------------------------------------------------------------------
 
 
+def _folder(part: str) -> Path:
+    return RESULTS / SHOWN[part] / KEPT
+
+
 def _load() -> dict[str, Any]:
-    folder = RESULTS / SHOWN / KEPT
-    kept = {"ways": record.load(folder / BENCH)}
-    return kept | ({"peers": peers.load(folder / PEERS)} if (folder / PEERS).exists() else {})
+    beside = _folder("peers") / PEERS
+    found = (_folder("scales") / f"scale-{requests}-{records}.json" for requests, records in SCALES)
+    return {
+        "ways": record.load(_folder("ways") / BENCH),
+        "scales": [record.load(path) for path in found if path.exists()],
+        **({"peers": peers.load(beside)} if beside.exists() else {}),
+    }
 
 
 def _short(kept: dict[str, Any]) -> str:
@@ -199,11 +209,25 @@ def _peers_table(kept: dict[str, Any]) -> str:
 def _origin(kept: dict[str, Any]) -> str:
     """Return on what the figures were measured, in a sentence."""
     ways: record.Results = kept["ways"]
-    machine = ways.machine
+    return f"{_measured_on(ways, ways.ended)}; facts `{ways.facts_sha256[:16]}`."
+
+
+def _peers_origin(kept: dict[str, Any]) -> str:
+    return f"{_measured_on(kept['peers'], kept['peers'].measured)}." if "peers" in kept else "Not measured."
+
+
+def _scales_origin(kept: dict[str, Any]) -> str:
+    return (
+        f"{_measured_on(kept['scales'][0], kept['scales'][-1].ended)}." if kept["scales"] else "Not measured."
+    )
+
+
+def _measured_on(kept: record.Results | peers.Peers, day: str) -> str:
+    machine = kept.machine
     return (
         f"{machine['processor']}, {machine['processors']} cores, backend {machine['backend_vole']}, both sides on it, "
-        f"load of other programs before it began {machine['load_before']}; psi {ways.version} at commit "
-        f"`{ways.commit}`, {ways.ended[:10]}; facts `{ways.facts_sha256[:16]}`."
+        f"load of other programs before it began {machine['load_before']}; psi {kept.version} at commit "
+        f"`{kept.commit}`, {day[:10]}"
     )
 
 
@@ -217,18 +241,13 @@ def _line(ways: record.Results, name: str) -> record.Line:
     return line
 
 
-def _scales(_: dict[str, Any]) -> str:
+def _scales(kept: dict[str, Any]) -> str:
     """Return the table of other sizes of lists."""
     rows = [
         "| requests | records | on both | way | people exposed without a match | MB sent | seconds | runs | correct |",
         "|---:|---:|---:|---|---:|---:|---:|---:|---|",
     ]
-    found = [
-        record.load(RESULTS / SHOWN / KEPT / f"scale-{requests}-{records}.json")
-        for requests, records in SCALES
-        if (RESULTS / SHOWN / KEPT / f"scale-{requests}-{records}.json").exists()
-    ]
-    for made in found:
+    for made in kept["scales"]:
         sizes = " | ".join(tables.number(made.case[name]) for name in ("requests", "records", "matches"))
         rows.extend(
             f"| {sizes} | {line.title} | {tables.number(line.exposed_without_match)} "
@@ -237,7 +256,7 @@ def _scales(_: dict[str, Any]) -> str:
             for line in made.lines
             if line.basis == record.MEASURED
         )
-    return "\n".join(rows) if found else "Not measured yet."
+    return "\n".join(rows) if kept["scales"] else "Not measured yet."
 
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -252,6 +271,8 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "peers": _peers_table,
     "scales": _scales,
     "origin": _origin,
+    "peers-origin": _peers_origin,
+    "scales-origin": _scales_origin,
     "answer": _value(tables.answer),
 }
 # Numbers inside a sentence of the brief.
