@@ -22,7 +22,7 @@ from psi.intake import framing
 from psi.intake.encodings import Encoding, Recoder, hint_of_bytes, recognise
 from psi.intake.output import reason
 
-CHUNK_BYTES = 16 << 20  # smaller blocks cost more calls, larger ones memory
+CHUNK_BYTES = 12 << 20  # smaller blocks cost more calls, larger ones memory
 MAX_HEADER_BYTES = 1 << 20
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
 
