@@ -14,7 +14,7 @@
 //! okvs                                the oblivious key-value store of the vole suites
 //! group · item · matching             ristretto255 in batches; items to digests; which tags are among those
 //! gf128 · gf64 · fixed_key · lanes    fields; AES and BLAKE3 over many short inputs
-//! text                                where CSV records end, which values are plain, which are days
+//! text                                what the gate asks of values: records, plain ones, days, digits, equal ones
 //! sort                                pseudorandom values in ascending order
 //! prg · params · threads              expansion of a seed; every derived number; splitting a batch
 //! backend                             which implementation of a kernel runs

@@ -221,9 +221,8 @@ class Judge:
             return
         frame = pl.concat(self._faulty)
         self._faulty.clear()
-        lets_pass = frame.select(pl.col(LOOK.format(number)).all() for number in range(len(self._looks))).row(
-            0
-        )
+        looks = [pl.col(LOOK.format(number)).all() for number in range(len(self._looks))]
+        lets_pass = frame.select(looks).row(0)
         # What nobody has failed is not looked for.
         fails = [
             pl.lit(False) if fault.look is not None and lets_pass[fault.look] else fault.fails

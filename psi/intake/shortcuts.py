@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
     from psi.recipes import Rule
 
-REMEMBERED = (
-    1 << 15
-)  # different values of a column; where there are more, judging costs less than remembering
+REMEMBERED = 1 << 15  # different values of a column; of more, judging costs less than remembering
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 //! The kernels for AVX2 with AES-NI and PCLMULQDQ, and for the 256-bit forms of both where the processor has them.
 //!
-//! BLAKE3 takes sixteen messages at once where there is AVX-512F, half of the time of two times eight.
+//! BLAKE3 takes sixteen messages at once where there is AVX-512F.
 
 #![allow(unsafe_code)] // each block has its reason; that the instructions exist is shown by `Avx2`
 #![allow(clippy::wildcard_imports, clippy::large_types_passed_by_value, clippy::trivially_copy_pass_by_ref)] // intrinsics
