@@ -34,7 +34,8 @@ BENCH, PEERS, GROWTH = "results.json", "peers.json", "growth.json"
 PAGES = ("README.md", "docs/comparison.md", "docs/brief.md")
 #: The machine whose results each part of the pages shows; a part names its own.
 SHOWN = {"ways": "epyc-zen3-2-cores", "peers": "epyc-zen3-2-cores", "scales": "epyc-zen3-2-cores"}
-SLOW_SYSTEMS = ("psi-ecdh", "spu-ecdh", "openmined")  # minutes a run, the last one ten of them
+SLOW_SYSTEMS = ("psi-ecdh", "spu-ecdh")  # a minute or two a run
+SLOWEST_SYSTEM = "openmined"  # ten minutes a run, so it runs once
 QUICK = (
     "list-to-holder",
     "list-to-holder/csv-zstd",
@@ -80,9 +81,9 @@ def measure(machine: str, *, parts: tuple[str, ...], repeat: int, links: tuple[s
     if "peers" in parts:
         if not ENVIRONMENT.exists():
             side_by_side.install()
-        often = {
-            name: (1 if slow else 0) if name in SLOW_SYSTEMS else max(repeat // 2, 1) for name in SYSTEMS
-        }
+        often = dict.fromkeys(SYSTEMS, repeat)
+        often |= dict.fromkeys(SLOW_SYSTEMS, -(-repeat // 3) if slow else 0)
+        often[SLOWEST_SYSTEM] = 1 if slow else 0
         beside = side_by_side.measure(rows=LEAD_ROWS, repeat=often)
         (folder / PEERS).write_text(json.dumps(beside, indent=1) + "\n", encoding="utf-8")
         correct = correct and all(line["correct"] for line in beside["lines"] if line["measured"])
