@@ -13,7 +13,7 @@ import click
 from benchmarks import comparison, files, forecast, gate, kernels, keys, pages, record, suite
 from benchmarks.workload import LEAD_SIZE
 from psi.bench import making
-from psi.wire import Suite
+from psi.wire import TREE_DEPTH, TREE_DEPTHS, Suite
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 repeat_option = click.option("--repeat", default=7, show_default=True, metavar="N")
@@ -37,6 +37,7 @@ def main() -> None:
 @click.option(
     "--generated", is_flag=True, help="Items are made as digests, without text: for very long lists."
 )
+@click.option("--tree-depth", type=click.Choice(TREE_DEPTHS), default=TREE_DEPTH, show_default=True)
 @as_json_option
 def suite_command(
     name: str,
@@ -46,6 +47,7 @@ def suite_command(
     threads: int,
     both: bool,
     generated: bool,
+    tree_depth: int,
     as_json: bool,
 ) -> None:
     """Two processes over mutual TLS on loopback, from keys in memory to the rows of the overlap."""
@@ -57,6 +59,7 @@ def suite_command(
         threads=threads,
         both=both,
         generated=generated,
+        tree_depth=tree_depth,
     )
     show(measured, suite.table, as_json)
 

@@ -67,6 +67,7 @@ def main() -> None:
         nonce=secrets.token_bytes(NONCE_BYTES),
         threads=threads,
         report=given["both"],
+        tree_depth=given["tree_depth"],
     )
     del digests  # the session lets go of them when the role has them
     transport.drive(done, channel, idle_timeout_s=600)

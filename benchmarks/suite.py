@@ -20,7 +20,7 @@ from typing import Any
 
 from psi import __version__, identity
 from psi.bench.machine import commit
-from psi.wire import Suite
+from psi.wire import TREE_DEPTH, Suite
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = "psi/benchmark-suite/1"
@@ -35,6 +35,7 @@ def measure(
     threads: int,
     both: bool,
     generated: bool = False,
+    tree_depth: int = TREE_DEPTH,
 ) -> dict[str, Any]:
     """Return the record of a benchmark."""
     with tempfile.TemporaryDirectory(prefix="psi-benchmark-") as folder:
@@ -48,6 +49,7 @@ def measure(
             "threads": threads,
             "both": both,
             "generated": generated,
+            "tree_depth": tree_depth,
         }
         runs = [once(setting) for _ in range(repeat)]
     walls = [max(party["ended_s"] for party in run) - min(party["began_s"] for party in run) for run in runs]
@@ -58,6 +60,7 @@ def measure(
         "n_sender": n_sender,
         "both_learn": both,
         "generated": generated,
+        "tree_depth": tree_depth,
         "link": "loopback, TLS 1.3",
         "correct": all(party["correct"] for run in runs for party in run),
         "wall_s": spread(walls),

@@ -20,6 +20,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks import workload
 from psi import _core
 from psi.items import Collector
+from psi.wire import TREE_DEPTH
 
 ROUNDS = 7
 COUNT = workload.LEAD_SIZE
@@ -62,7 +63,13 @@ def group_roles(count: int) -> tuple[Any, Any]:
 
 def vole_roles(n_receiver: int, n_sender: int, *, malicious: bool) -> tuple[Any, Any]:
     """Return the roles of a vole suite."""
-    common: dict[str, Any] = {"malicious": malicious, "report": False, "sid": SID, "threads": 1}
+    common: dict[str, Any] = {
+        "malicious": malicious,
+        "report": False,
+        "tree_depth": TREE_DEPTH,
+        "sid": SID,
+        "threads": 1,
+    }
     return (
         _core.VoleReceiver(digests(n_receiver, 1), n_sender=n_sender, seed=seed("receiver"), **common),
         _core.VoleSender(digests(n_sender, 2), n_receiver=n_receiver, seed=seed("sender"), **common),

@@ -92,13 +92,14 @@ class Vocabulary:
 def backend() -> dict[str, str]:
     """Return each kernel with the implementation that runs on this processor; ``psi doctor`` shows it."""
 
-def vole_plan(*, malicious: bool, n_receiver: int, n_sender: int) -> dict[str, int]:
+def vole_plan(*, malicious: bool, n_receiver: int, n_sender: int, tree_depth: int) -> dict[str, int]:
     """
     Return the numbers of a run of a vole suite by name (vole.md, "Sizes"); ``session`` calls it.
 
     ``columns``, ``value_bytes``, ``tag_bytes``, ``batch_items`` (of the sender), ``batch_outputs`` (of the
     correlation), ``n_max`` (the bound on a cheating receiver's set), ``receiver_bytes`` and ``sender_bytes`` (all
-    frames of the suite, without a report). Raises ``UsageError`` for more than 2^28 items.
+    frames of the suite, without a report). Raises ``UsageError`` for more than 2^28 items and a ``tree_depth`` other
+    than 7, 8 and 9.
     """
 
 @final
@@ -262,8 +263,8 @@ class VoleReceiver:
 
     ``session`` makes it. ``digests`` are those of the distinct own items, or an array of them as ``Digests`` takes it;
     two equal ones show as a ``UsageError`` while they are encoded. ``n_sender`` is what the sender declared; more than
-    2^28 items are a ``UsageError``. ``sid`` is 32 bytes and the same for both; ``seed`` is 32 secret bytes, fresh for
-    this role and this run. The result does not depend on ``threads`` (1 to 1024).
+    2^28 items are a ``UsageError``. ``tree_depth`` is 7, 8 or 9 and ``sid`` 32 bytes, for both the same; ``seed`` is 32
+    secret bytes, fresh for this role and this run. The result does not depend on ``threads`` (1 to 1024).
     """
 
     def __new__(
@@ -273,6 +274,7 @@ class VoleReceiver:
         malicious: bool,
         report: bool,
         n_sender: int,
+        tree_depth: int,
         sid: bytes,
         seed: bytes,
         threads: int,
@@ -332,6 +334,7 @@ class VoleSender:
         malicious: bool,
         report: bool,
         n_receiver: int,
+        tree_depth: int,
         sid: bytes,
         seed: bytes,
         threads: int,

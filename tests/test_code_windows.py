@@ -7,6 +7,7 @@ the product the same part has too few outputs.
 
 from __future__ import annotations
 
+import itertools
 from math import log2, sqrt
 
 import numpy as np
@@ -35,12 +36,16 @@ def bits(trees: int, outputs: int, value_bits: int, taps: int) -> float:
 def test_the_rule_has_the_numbers_of_the_specification() -> None:
     for value_bits, trees, outputs, taps, expected in (
         (128, 1044, 133_632, lpn_code.TAPS, 159),
+        (128, 1132, 289_792, lpn_code.TAPS, 160),
         (128, 1024, 131_072, lpn_code.TAPS, 154),
+        (128, 1044, 66_816, lpn_code.TAPS, 176),
         (128, 1024, 8_192, lpn_code.TAPS, 245),
         (64, 768, 98_304, lpn_code.TAPS, 147),
         (64, 768, 6_144, lpn_code.TAPS, 212),
         (128, 1044, 133_632, 7, 76),
+        (128, 1132, 289_792, 7, 70),
         (128, 1024, 131_072, 7, 72),
+        (128, 1044, 66_816, 7, 97),
         (128, 1024, 8_192, 7, 179),
         (64, 768, 98_304, 7, 86),
         (64, 768, 6_144, 7, 162),
@@ -52,14 +57,18 @@ def test_the_rule_has_the_numbers_of_the_specification() -> None:
 
 
 def test_every_size_of_the_product_leaves_128_bits() -> None:
-    for value_bits, malicious in ((128, True), (128, False), (64, False)):
+    choices = itertools.product(((128, True), (128, False), (64, False)), silent_vole.TREE_DEPTHS)
+    for (value_bits, malicious), tree_depth in choices:
         for count in (0, 1000, 4000, 9000, 20_000, 40_000, 72_000, 144_000, 10**6, 10**7, 10**8, 2**28):
             sizes = silent_vole.sizes(
-                okvs.parameters(count).columns, malicious=malicious, value_bits=value_bits
+                okvs.parameters(count).columns,
+                malicious=malicious,
+                value_bits=value_bits,
+                tree_depth=tree_depth,
             )
             for batch in {*sizes.all_batches}:
                 left = bits(batch.trees, batch.outputs, value_bits, lpn_code.TAPS)
-                assert left - log2(len(sizes.all_batches)) >= 128, (count, value_bits, batch)
+                assert left - log2(len(sizes.all_batches)) >= 128, (count, value_bits, tree_depth, batch)
 
 
 def transposed(matrices: np.ndarray, functionals: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import msgspec
 import polars as pl
 import pytest
 
@@ -13,7 +14,7 @@ from psi.errors import GateError, LimitError, UsageError
 from psi.run import forecast, plan
 from psi.session import Role, traffic
 from psi.terms import load
-from psi.wire import FrameType, Suite
+from psi.wire import TREE_DEPTHS, FrameType, Suite
 from tests.session_kit import make_pair, make_session, record
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from subprocess import CompletedProcess
 
+    from psi.run import Plan
     from psi.terms import Terms
 
     Command = Callable[..., CompletedProcess[str]]
@@ -93,6 +95,48 @@ def test_bytes_of_a_report_follow_from_the_overlap(both: int) -> None:
     sizes = {"n_receiver": 300, "n_sender": 300}
     with_report = traffic(Suite.VOLE_MALICIOUS, reported=both, **sizes)
     assert with_report.from_receiver - traffic(Suite.VOLE_MALICIOUS, **sizes).from_receiver == reported
+
+
+@pytest.mark.parametrize("tree_depth", TREE_DEPTHS)
+def test_bytes_are_those_of_the_frames_whatever_the_trees(tree_depth: int) -> None:
+    receiver, sender = (
+        make_session(
+            role,
+            range(60_000 if role is Role.RECEIVER else 5),
+            suite=Suite.VOLE_MALICIOUS,
+            initiator=role is Role.SENDER,
+            tree_depth=tree_depth,
+        )
+        for role in Role
+    )
+    frames = record(receiver, sender)
+    sent = sum(len(frame) for _, frame in frames if wire.frame_type(frame) not in OUTSIDE)
+    predicted = traffic(Suite.VOLE_MALICIOUS, n_receiver=60_000, n_sender=5, tree_depth=tree_depth)
+    assert predicted.from_receiver + predicted.from_sender == sent
+
+
+def test_other_trees_are_planned_beside_those_of_the_terms(tmp_path: Path, case: Path) -> None:
+    scenario.agree(tmp_path, requests=REQUESTS, records=1_280_000)
+    agreement = msgspec.structs.replace(load(tmp_path / scenario.TERMS), tree_depth=7)
+
+    def asked(link_mbit_s: float) -> Plan:
+        file = case / "requests.csv"
+        return plan(
+            file, agreement, side="requester", peer_rows=1_280_000, threads=1, link_mbit_s=link_mbit_s
+        )
+
+    made = asked(0.1)
+    assert [each.tree_depth for each in made.trees] == [7, 8, 9]
+    sent = [each.bytes_total for each in made.trees]
+    assert sent == sorted(sent, reverse=True)
+    assert sent[0] == sum(side.sends_bytes for side in made.sides.values())
+    own = made.trees[0]
+    assert (own.exchange_s, own.link_s) == (made.exchange_s, made.link_s)
+    totals = [each.exchange_s + each.link_s for each in made.trees]
+    assert totals[2] == min(totals)
+    assert made.document()["tree_depth"] == 7
+    quick = [each.exchange_s + each.link_s for each in asked(1e9).trees]
+    assert quick[2] == max(quick)
 
 
 def test_plan_is_that_of_both_sides_whoever_asks(case: Path, agreed: Terms) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from psi import terms
 from psi.errors import MachineError, TermsError, UsageError
 from psi.terms import ColumnRule, Key, KeyColumn
-from psi.wire import MAX_ITEMS, Suite
+from psi.wire import MAX_ITEMS, TREE_DEPTHS, Suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,12 +99,18 @@ columns = st.lists(
 )
 
 
-@given(purpose=text, authority=text, names=columns, delimiter=st.sampled_from(",;|\t ~"))
+@given(
+    purpose=text,
+    authority=text,
+    names=columns,
+    delimiter=st.sampled_from(",;|\t ~"),
+    tree_depth=st.sampled_from(TREE_DEPTHS),
+)
 def test_any_text_and_any_column_names_come_back(
-    make_terms: Make, purpose: str, authority: str, names: list[str], delimiter: str
+    make_terms: Make, purpose: str, authority: str, names: list[str], delimiter: str, tree_depth: int
 ) -> None:
     keys = one_key(*(key_column(name) for name in names[:16]))
-    agreement = make_terms(purpose=purpose, authority=authority, keys=keys)
+    agreement = make_terms(purpose=purpose, authority=authority, keys=keys, tree_depth=tree_depth)
     holder = msgspec.structs.replace(agreement.holder, delimiter=delimiter)
     agreement = msgspec.structs.replace(agreement, holder=holder)
     back = terms.parse(terms.dumps(agreement).encode())
@@ -174,6 +180,8 @@ def test_an_unknown_field_is_named(make_terms: Make, path: str) -> None:
         ("first", None),
         ("deadline_s", 0),
         ("deadline_s", 3601),
+        ("tree_depth", 6),
+        ("tree_depth", 10),
         ("expires", "soon"),
         ("expires", 20270131),
         ("keys", []),
@@ -470,6 +478,7 @@ def test_digest_is_sha_256_of_canonical_json_of_every_field(make_terms: Make) ->
             },
             "schema": "psi/terms/1",
             "suite": "ecdh",
+            "tree_depth": 8,
         },
         ensure_ascii=False,
         separators=(",", ":"),

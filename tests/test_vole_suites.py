@@ -279,7 +279,7 @@ def test_core_and_reference_agree_on_random_small_lists(suite: Suite) -> None:
     numbers = vole.sizes(suite.value, n_receiver=40, n_sender=70)
     malicious = suite is Suite.VOLE_MALICIOUS
     core_receiver = _core.VoleReceiver(
-        own, malicious=malicious, report=True, n_sender=70, sid=sid, seed=seeds[0], threads=2
+        own, malicious=malicious, report=True, n_sender=70, tree_depth=8, sid=sid, seed=seeds[0], threads=2
     )
     reference_sender = vole.Sender(
         [row.tobytes() for row in other], numbers, sid=sid, seed=seeds[1], report=True
@@ -321,5 +321,5 @@ def test_the_table_of_bounds_is_what_reference_and_core_compute() -> None:
         bounds = [vole.n_max(int(columns), log2_q) for log2_q in (50, 64, 80)]
         assert [int(low), int(middle), int(high)] == bounds
         assert share == f"{bounds[1] / int(count):.2f}"
-        plan = _core.vole_plan(malicious=True, n_receiver=int(count), n_sender=5)
+        plan = _core.vole_plan(malicious=True, n_receiver=int(count), n_sender=5, tree_depth=8)
         assert (plan["columns"], plan["n_max"]) == (int(columns), bounds[1])

@@ -8,6 +8,7 @@
 
 use psi_core::params::VoleSuite;
 use psi_core::role::{Role, VoleReceiver, VoleSender, VoleSetup};
+use psi_core::vole::sizes::TREE_DEPTH;
 use zeroize::Zeroizing;
 
 /// The processor time of all threads of this process in milliseconds: that of a role, which works while this waits.
@@ -72,6 +73,7 @@ fn main() {
             suite: VoleSuite::Malicious,
             report: false,
             n_peer,
+            tree_depth: TREE_DEPTH,
             sid: [7; 32],
             seed: Zeroizing::new([seed; 32]),
             threads: 1,

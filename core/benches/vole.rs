@@ -9,6 +9,7 @@ use psi_core::gf64::Gf64;
 use psi_core::gf128::Gf128;
 use psi_core::okvs::Value;
 use psi_core::prg::Randomness;
+use psi_core::vole::sizes::TREE_DEPTH;
 use psi_core::vole::{SilentReceiver, SilentSender, Sizes};
 use zeroize::Zeroizing;
 
@@ -78,7 +79,9 @@ fn main() {
     let length = arguments.first().and_then(|length| length.parse().ok()).unwrap_or(LENGTH);
     let malicious = arguments.get(1).is_none_or(|suite| suite == "malicious");
     let backend = Backend::chosen().expect("PSI_BACKEND names a backend that is here");
-    let sizes = Sizes::new(length, if malicious { 128 } else { 64 }, malicious).expect("a possible length");
+    let tree_depth = arguments.get(2).and_then(|depth| depth.parse().ok()).unwrap_or(TREE_DEPTH);
+    let sizes =
+        Sizes::new(length, if malicious { 128 } else { 64 }, malicious, tree_depth).expect("possible sizes");
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("one thread");
     println!(
         "{} on {}, {:?}, {} bytes",

@@ -182,12 +182,26 @@ pub enum CoreError {
         /// Name of the check.
         check: &'static str,
     },
+    /// A backend whose kernels compute something else than the portable ones.
+    FailedSelfTest {
+        /// Its name.
+        name: &'static str,
+    },
     /// A correlation of a length that no suite needs.
     CorrelationLength {
         /// The length.
         length: usize,
         /// The longest possible.
         limit: usize,
+    },
+    /// Trees of a depth that no suite has.
+    TreeDepth {
+        /// The depth.
+        depth: usize,
+        /// The least possible.
+        least: usize,
+        /// The largest possible.
+        most: usize,
     },
 }
 
@@ -212,9 +226,10 @@ impl CoreError {
             | Self::Broken
             | Self::Threads { .. }
             | Self::CorrelationLength { .. }
+            | Self::TreeDepth { .. }
             | Self::UnknownBackend { .. }
             | Self::AbsentBackend { .. } => Fault::Usage,
-            Self::NoThreads { .. } | Self::NotEncodable => Fault::Machine,
+            Self::NoThreads { .. } | Self::NotEncodable | Self::FailedSelfTest { .. } => Fault::Machine,
             Self::EmptyFrame
             | Self::UnknownFrame { .. }
             | Self::ChunkBytes { .. }
@@ -281,6 +296,12 @@ impl fmt::Display for CoreError {
             Self::FailedCheck { check } => write!(f, "the check of {check} failed"),
             Self::CorrelationLength { length, limit } => {
                 write!(f, "a correlation of length {length}: from 1 to {limit} are possible")
+            }
+            Self::FailedSelfTest { name } => {
+                write!(f, "the {name} kernels compute something else on this processor than the portable ones")
+            }
+            Self::TreeDepth { depth, least, most } => {
+                write!(f, "tree_depth: {depth} is not from {least} to {most}")
             }
         }
     }

@@ -62,7 +62,9 @@ fn sizes(value: &Value) -> Sizes {
 fn the_numbers_are_those_of_the_reference() {
     for case in cases("sizes") {
         let expected = sizes(&case);
-        let found = Sizes::new(expected.length, expected.value_bits, expected.malicious).unwrap();
+        let found =
+            Sizes::new(expected.length, expected.value_bits, expected.malicious, number(&case["tree_depth"]))
+                .unwrap();
         assert_eq!(found, expected);
         assert_eq!((found.cots(), found.padded()), (number(&case["cots"]), number(&case["padded"])));
     }

@@ -9,6 +9,7 @@ use psi_core::role::{Role, VoleReceiver, VoleSender, VoleSetup, n_max};
 use psi_core::tags::code::{Decoder, Encoder, code_bytes};
 use psi_core::tags::order::{Order, batches};
 use psi_core::tags::output::Output;
+use psi_core::vole::sizes::TREE_DEPTH;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -136,6 +137,7 @@ fn whole_runs_are_those_of_the_reference_frame_by_frame() {
             suite: suite(&run["suite"]),
             report: true,
             n_peer,
+            tree_depth: TREE_DEPTH,
             sid: fixed(&run["sid"]),
             seed: Zeroizing::new(fixed(&run[seed])),
             threads: 2,

@@ -32,9 +32,10 @@ def files() -> Iterator[tuple[str, dict[str, Any]]]:
     )
     content = {
         "sizes": [
-            sizes_of(length, value_bits, malicious=malicious)
+            sizes_of(length, value_bits, malicious=malicious, tree_depth=tree_depth)
             for value_bits, malicious in ((128, True), (128, False), (64, False))
             for length in LENGTHS
+            for tree_depth in silent_vole.TREE_DEPTHS
         ],
         "cot_keys": [cot_key(index) for index in (0, 1, 2**32)],
         "trees": [tree(depth) for depth in TREE_DEPTHS],
@@ -44,10 +45,15 @@ def files() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "silent_vole.json", vector_file("silent-vole", about, content)
 
 
-def sizes_of(length: int, value_bits: int, *, malicious: bool) -> dict[str, Any]:
-    """Return the numbers of the product for one length."""
-    numbers = silent_vole.sizes(length, malicious=malicious, value_bits=value_bits)
-    return {**described(numbers), "cots": numbers.cots, "padded": numbers.padded}
+def sizes_of(length: int, value_bits: int, *, malicious: bool, tree_depth: int) -> dict[str, Any]:
+    """Return the numbers of the product for one length and choice of trees."""
+    numbers = silent_vole.sizes(length, malicious=malicious, value_bits=value_bits, tree_depth=tree_depth)
+    return {
+        "tree_depth": tree_depth,
+        **described(numbers),
+        "cots": numbers.cots,
+        "padded": numbers.padded,
+    }
 
 
 def described(numbers: Sizes) -> dict[str, Any]:

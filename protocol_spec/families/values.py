@@ -166,6 +166,7 @@ TERMS: dict[str, Any] = {
     "learns": "both",
     "first": "holder",
     "deadline_s": 25,
+    "tree_depth": 9,
     "expires": "2030-12-31",
     "requester": {
         "name": "Requester",

@@ -24,7 +24,8 @@ WIDE_NOISE = 1024
 NARROW_NOISE = 768
 NOISE_PER_LEVEL = 96
 LEAST_DEPTH = 4
-DEEPEST = 8
+TREE_DEPTHS = (7, 8, 9)  # of main batches at most; the terms say which
+TREE_DEPTH = 8  # unless they say otherwise, and where noise begins to grow with the depth
 MAX_LENGTH = 2**29
 SEED_BYTES = 32
 SACRIFICE_BITS = 128
@@ -76,10 +77,11 @@ class Sizes(NamedTuple):
         )
 
 
-def noise(weight: int, value_bits: int, batches: int) -> int:
-    """Return the number of trees of a batch that both rules ask for (silent-vole.md, "Noise")."""
+def noise(value_bits: int, batches: int, depth: int) -> int:
+    """Return the number of trees of a batch of some depth that all rules ask for (silent-vole.md, "Noise")."""
+    weight = WIDE_NOISE if value_bits == 128 else NARROW_NOISE
     shared_support = -(-1000 * (128 + value_bits + (batches - 1).bit_length()) // 415)
-    return even(max(weight, shared_support))
+    return even(max(weight, shared_support)) + NOISE_PER_LEVEL * max(0, depth - TREE_DEPTH)
 
 
 def even(number: int) -> int:
@@ -87,32 +89,28 @@ def even(number: int) -> int:
     return number + (number & 1)
 
 
-def sizes(length: int, *, malicious: bool, value_bits: int) -> Sizes:
-    """Return the numbers of the product for a correlation of ``length``."""
+def sizes(length: int, *, malicious: bool, value_bits: int, tree_depth: int = TREE_DEPTH) -> Sizes:
+    """Return the numbers of the product for a correlation of ``length``, with main trees of ``tree_depth`` at most."""
     if not 1 <= length <= MAX_LENGTH:
         raise UsageError(f"a correlation of length {length}: from 1 to {MAX_LENGTH} are possible")
-    weight = WIDE_NOISE if value_bits == 128 else NARROW_NOISE
-    trees = noise(weight, value_bits, 1)
-    if 2 * length <= trees << DEEPEST:
-        return Sizes(length, value_bits, malicious, None, batch_for(trees, length), 1)
-    batches = max(1, (2 * length >> DEEPEST) // noise(weight, value_bits, 1))
-    while batches > 1 and (batches << DEEPEST) * noise(weight, value_bits, batches + 1) > 2 * length:
+    if tree_depth not in TREE_DEPTHS:
+        raise UsageError(f"trees of depth {tree_depth}: one of {TREE_DEPTHS} is possible")
+    if 2 * length <= noise(value_bits, 1, tree_depth) << tree_depth:
+        return Sizes(length, value_bits, malicious, None, batch_for(value_bits, 1, length), 1)
+    batches = max(1, (2 * length >> tree_depth) // noise(value_bits, 1, tree_depth))
+    while batches > 1 and (batches << tree_depth) * noise(value_bits, batches + 1, tree_depth) > 2 * length:
         batches -= 1
     runs = batches + 1 if batches > 1 else 1
-    trees = even(max(noise(weight, value_bits, runs), -(-2 * length // (batches << DEEPEST))))
-    bootstrap = None
-    if batches > 1:
-        fewest = noise(weight, value_bits, runs)
-        bootstrap = batch_for(fewest, batches * trees)
-    return Sizes(length, value_bits, malicious, bootstrap, Batch(trees, DEEPEST), batches)
+    trees = even(max(noise(value_bits, runs, tree_depth), -(-2 * length // (batches << tree_depth))))
+    bootstrap = batch_for(value_bits, runs, batches * trees) if batches > 1 else None
+    return Sizes(length, value_bits, malicious, bootstrap, Batch(trees, tree_depth), batches)
 
 
-def batch_for(trees: int, outputs: int) -> Batch:
-    """Return the batch of the least depth that gives as many outputs, with more trees beyond the deepest main one."""
-    batch = Batch(trees, LEAST_DEPTH)
-    while batch.outputs < outputs:
-        depth = batch.depth + 1
-        batch = Batch(trees + NOISE_PER_LEVEL * max(0, depth - DEEPEST), depth)
+def batch_for(value_bits: int, batches: int, outputs: int) -> Batch:
+    """Return the batch of the least depth that gives as many outputs, one of so many batches."""
+    depth = LEAST_DEPTH
+    while (batch := Batch(noise(value_bits, batches, depth), depth)).outputs < outputs:
+        depth += 1
     return batch
 
 

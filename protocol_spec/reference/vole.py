@@ -54,12 +54,14 @@ class Numbers(NamedTuple):
         return BLOCK_BYTES + (BLOCK_BYTES if self.malicious else HASH_BYTES)
 
 
-def sizes(suite: str, *, n_receiver: int, n_sender: int) -> Numbers:
+def sizes(suite: str, *, n_receiver: int, n_sender: int, tree_depth: int = silent_vole.TREE_DEPTH) -> Numbers:
     """Return the numbers of the product."""
     small = suite == SEMI_HONEST and n_sender <= SMALL_FIELD_ITEMS
     store = okvs.parameters(n_receiver)
     value_bits = 64 if small else 128
-    correlation = silent_vole.sizes(store.columns, malicious=suite == MALICIOUS, value_bits=value_bits)
+    correlation = silent_vole.sizes(
+        store.columns, malicious=suite == MALICIOUS, value_bits=value_bits, tree_depth=tree_depth
+    )
     length = tag_bytes(suite, n_receiver=n_receiver, n_sender=n_sender)
     batches = tag_code.batch_sizes(n_sender)
     return Numbers(suite, n_sender, n_receiver, value_bits, store, correlation, length, batches)

@@ -95,6 +95,7 @@ def _text(made: Plan) -> str:
         else f", and {seconds(made.link_s)} on a link of {made.link_mbit_s:g} Mbit/s"
     )
     lines.append(f"exchange   {seconds(made.exchange_s)} on machines like this one{link}")
+    lines.extend(_trees(made))
     for key in made.keys:
         if several:
             lines.append(
@@ -107,3 +108,24 @@ def _text(made: Plan) -> str:
                 f"{count(key.set_bounds['sender'])} as sender"
             )
     return "\n".join(lines)
+
+
+def _trees(made: Plan) -> list[str]:
+    """Return what other trees would send and take, if they would, and which are the quickest."""
+    own = next((each for each in made.trees if each.tree_depth == made.tree_depth), None)
+    others = [each for each in made.trees if own is not None and each.bytes_total != own.bytes_total]
+    if own is None or not others:
+        return []
+    known_link = made.link_mbit_s is not None
+    told = [
+        f"tree_depth {each.tree_depth} {megabytes(each.bytes_total)} and {seconds(each.exchange_s + each.link_s)}"
+        for each in (own, *others)
+    ]
+    best = min(made.trees, key=lambda each: each.exchange_s + each.link_s)
+    if not known_link:
+        advice = "--link tells which is the quickest"
+    elif best is own:
+        advice = "the one of the terms is the quickest on this link"
+    else:
+        advice = f"tree_depth = {best.tree_depth} in the terms would be the quickest on this link"
+    return [f"trees      {'; '.join(told)}: {advice}"]

@@ -97,6 +97,13 @@ def command() -> None:
     metavar="PERCENT",
     help="A run does not take place when more of a file's rows are rejected.",
 )
+@click.option(
+    "--tree-depth",
+    type=click.IntRange(7, 9),
+    default=8,
+    show_default=True,
+    help="Of the vole suites: 7 for a quick link, 9 for a slow one; `psi plan --link` compares them.",
+)
 @click.option("--out", type=_FILE, metavar="FILE", help="Write to a new file (default: standard output).")
 @screen_options
 def new(
@@ -116,6 +123,7 @@ def new(
     required: tuple[str, ...],
     rules: tuple[str, ...],
     max_rejected_percent: int,
+    tree_depth: int,
     out: Path | None,
     screen: Screen,
 ) -> None:
@@ -141,6 +149,7 @@ def new(
         required=_by_side([_required(text) for text in required]),
         rules=_by_side([_rule(text) for text in rules]),
         max_rejected_percent=max_rejected_percent,
+        tree_depth=tree_depth,
     )
     text = dumps(made)
     if out is not None:

@@ -231,6 +231,7 @@ class _Run:
             threads=self._threads,
             report=self.agreement.learns == "both" and key.compare == "match",
             deadline_s=self.agreement.deadline_s,
+            tree_depth=self.agreement.tree_depth,
         )
 
     def _write_matched(

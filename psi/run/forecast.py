@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from psi import terms
@@ -21,7 +22,7 @@ from psi.intake.kinds import ZIP
 from psi.intake.parquet import MAGIC
 from psi.intake.reader import open_file
 from psi.session import SEED_BYTES, Role, Session, Traffic, traffic
-from psi.wire import DIGEST_BYTES, NONCE_BYTES, Suite
+from psi.wire import DIGEST_BYTES, NONCE_BYTES, TREE_DEPTHS, Suite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +37,8 @@ _READ_BYTES = 1 << 22
 _GATE_S, _GATE_BYTE_S = 0.05, 6.8e-9
 _VOLE_S, _VOLE_RECEIVER_S, _VOLE_SENDER_S = 0.06, 0.3e-6, 0.1e-6
 _SEMI_HONEST = 0.9
+# Of the exchange, by the depth of its trees, at 1.28 million: 9 cost 40 ms a run on one machine and nothing on another.
+_TREES_S = {7: 1.0, 8: 1.0, 9: 1.04}
 _REHEARSED_ITEMS = 1 << 17
 _REHEARSED_GROUP_ITEMS = 256
 _REHEARSAL_S = 0.105  # of vole-malicious, at that number of items on either side
@@ -76,8 +79,22 @@ class KeyPlan:
 
 
 @dataclass(frozen=True)
+class TreesPlan:
+    """Hold what all sessions of a run would send and take with trees of some depth; ``exchange_s`` without the link."""
+
+    tree_depth: int
+    bytes_total: int
+    exchange_s: float
+    link_s: float
+
+
+@dataclass(frozen=True)
 class Plan:
-    """Hold what a run will take; ``exchange_s`` is without the link if ``link_mbit_s`` is not there."""
+    """
+    Hold what a run will take; ``exchange_s`` is without the link if ``link_mbit_s`` is not there.
+
+    ``trees`` are the depths that the terms could name, empty where no suite has trees.
+    """
 
     own: Side
     sides: Mapping[Side, SidePlan]
@@ -85,6 +102,8 @@ class Plan:
     exchange_s: float
     link_mbit_s: float | None
     link_s: float
+    tree_depth: int
+    trees: Sequence[TreesPlan]
 
     def document(self) -> dict[str, object]:
         """Return the JSON object that ``psi plan`` shows; suite and bounds outside of ``keys`` are of the first key."""
@@ -116,6 +135,16 @@ class Plan:
             "exchange_s": round(self.exchange_s, 2),
             "link_mbit_s": self.link_mbit_s,
             "link_s": round(self.link_s, 2),
+            "tree_depth": self.tree_depth if self.trees else None,
+            "tree_depths": [
+                {
+                    "tree_depth": each.tree_depth,
+                    "bytes_total": each.bytes_total,
+                    "exchange_s": round(each.exchange_s, 2),
+                    "link_s": round(each.link_s, 2),
+                }
+                for each in self.trees
+            ],
             "set_bounds": keys[0]["set_bounds"],
             "keys": keys,
         }
@@ -146,9 +175,9 @@ def plan(
                 f"the {each} has {count} rows, and the terms allow {limit} people",
                 hint="bring fewer rows, or agree on terms with another max_items",
             )
-    slowness = _slowness(threads)
-    gate_s = (_GATE_S + _GATE_BYTE_S * file_bytes) * slowness
-    keys = [_plan_key(agreement, key, counts, slowness, threads) for key in agreement.keys]
+    slowness = _Slowness(threads)
+    gate_s = (_GATE_S + _GATE_BYTE_S * file_bytes) * slowness.vole
+    keys = [_plan_key(agreement, key, counts, slowness) for key in agreement.keys]
     receiver = terms.receiver(agreement)
     sides: dict[Side, SidePlan] = {}
     for each, role in ((receiver, Role.RECEIVER), (_other(receiver), Role.SENDER)):
@@ -164,14 +193,22 @@ def plan(
             + max(key.role_bytes[each] for key in keys),
             gate_s if each == side else None,
         )
+
+    def link_s(sent_bytes: int) -> float:
+        return 0.0 if link_mbit_s is None else sent_bytes * 8 / (link_mbit_s * 1e6)
+
     total = sum(plan.sends_bytes for plan in sides.values())
-    link_s = 0.0 if link_mbit_s is None else total * 8 / (link_mbit_s * 1e6)
-    return Plan(side, sides, keys, sum(key.exchange_s for key in keys), link_mbit_s, link_s)
+    exchange_s = sum(key.exchange_s for key in keys)
+    trees = []
+    for tree_depth in TREE_DEPTHS if any(key.suite.can_report for key in keys) else ():
+        other = msgspec.structs.replace(agreement, tree_depth=tree_depth)
+        others = [_plan_key(other, key, counts, slowness) for key in agreement.keys]
+        sent = sum(sum(key.sends_bytes.values()) for key in others)
+        trees.append(TreesPlan(tree_depth, sent, sum(key.exchange_s for key in others), link_s(sent)))
+    return Plan(side, sides, keys, exchange_s, link_mbit_s, link_s(total), agreement.tree_depth, trees)
 
 
-def _plan_key(
-    agreement: Terms, key: Key, counts: Mapping[Side, int], slowness: float, threads: int
-) -> KeyPlan:
+def _plan_key(agreement: Terms, key: Key, counts: Mapping[Side, int], slowness: _Slowness) -> KeyPlan:
     """Return what the session of one key will take."""
     receiver = terms.receiver(agreement)
     sender = _other(receiver)
@@ -181,6 +218,7 @@ def _plan_key(
         n_receiver=counts[receiver],
         n_sender=counts[sender],
         reported=0 if agreement.learns == "both" and key.compare == "match" else None,
+        tree_depth=agreement.tree_depth,
     )
     bounds = None
     if sent.receiver_items is not None and sent.sender_items is not None:
@@ -193,7 +231,7 @@ def _plan_key(
             receiver: _role_bytes(Role.RECEIVER, counts[receiver], sent, suite),
             sender: _role_bytes(Role.SENDER, counts[sender], sent, suite),
         },
-        _exchange_s(suite, counts[receiver], counts[sender], slowness, threads),
+        _exchange_s(suite, counts[receiver], counts[sender], agreement.tree_depth, slowness),
         bounds,
     )
 
@@ -241,20 +279,30 @@ def _role_bytes(role: Role, items: int, sent: Traffic, suite: Suite) -> int:
     )
 
 
-def _exchange_s(suite: Suite, n_receiver: int, n_sender: int, slowness: float, threads: int) -> float:
+def _exchange_s(suite: Suite, n_receiver: int, n_sender: int, tree_depth: int, slowness: _Slowness) -> float:
     """Return the time of the exchange on machines like this, a link aside."""
-    if suite in (Suite.ECDH, Suite.ECDH_CARDINALITY):
-        rehearsed = min(_rehearse(suite, _REHEARSED_GROUP_ITEMS, threads) for _ in range(3))
-        return rehearsed * (3 * n_receiver + n_sender) / (4 * _REHEARSED_GROUP_ITEMS)
+    if not suite.can_report:
+        return slowness.element_s(suite) * (3 * n_receiver + n_sender)
     time_s = _VOLE_S + _VOLE_RECEIVER_S * n_receiver + _VOLE_SENDER_S * n_sender
-    return time_s * slowness * (_SEMI_HONEST if suite is Suite.VOLE_SEMI_HONEST else 1.0)
+    semi_honest = _SEMI_HONEST if suite is Suite.VOLE_SEMI_HONEST else 1.0
+    return time_s * slowness.vole * semi_honest * _TREES_S[tree_depth]
 
 
-def _slowness(threads: int) -> float:
-    """Return how much longer this machine takes than the one of the measurements."""
-    suite = Suite.VOLE_MALICIOUS
-    rehearsed = statistics.median(_rehearse(suite, _REHEARSED_ITEMS, threads) for _ in range(5))
-    return rehearsed / _REHEARSAL_S
+class _Slowness:
+    """Rehearse how much longer this machine takes than the one of the measurements; each rehearsal takes place once."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._elements_s: dict[Suite, float] = {}
+        rehearsals = (_rehearse(Suite.VOLE_MALICIOUS, _REHEARSED_ITEMS, threads) for _ in range(5))
+        self.vole = statistics.median(rehearsals) / _REHEARSAL_S
+
+    def element_s(self, suite: Suite) -> float:
+        """Return the time that an element of the group takes in a suite."""
+        if suite not in self._elements_s:
+            rehearsed = min(_rehearse(suite, _REHEARSED_GROUP_ITEMS, self._threads) for _ in range(3))
+            self._elements_s[suite] = rehearsed / (4 * _REHEARSED_GROUP_ITEMS)
+        return self._elements_s[suite]
 
 
 def _rehearse(suite: Suite, count: int, threads: int) -> float:

@@ -77,7 +77,7 @@ class Session:
     (public) are 32 fresh bytes each from the operating system: one seed, one session; it is forgotten as soon as the
     role exists. The party that joins is the ``initiator``. With ``report`` the receiver tells the sender which of its
     items matched. ``deadline_s`` is what the terms give the receiver for its commitment, besides 20 microseconds for
-    each of its items, where the suite has one.
+    each of its items, where the suite has one; ``tree_depth`` is the one of the terms, for the suites that have trees.
 
     One thread may call ``next_frame``, ``alive_frame`` and ``refuse_frame`` while another calls ``receive``. Any
     exception ends the session: later steps raise it again, and there will be no output. Raises ``UsageError`` for
@@ -101,6 +101,7 @@ class Session:
         threads: int,
         report: bool = False,
         deadline_s: float = DEADLINE_S,
+        tree_depth: int = wire.TREE_DEPTH,
     ) -> None:
         for name, value, length in (
             ("terms_digest", terms_digest, wire.DIGEST_BYTES),
@@ -117,6 +118,10 @@ class Session:
             raise UsageError(f"digests: not an array of bytes with {wire.DIGEST_BYTES} columns")
         _check_limit("this side", len(digests), max_items)
         roles = SUITES[suite]
+        if tree_depth not in wire.TREE_DEPTHS:
+            raise UsageError(
+                f"tree_depth: {tree_depth} is not one of {', '.join(map(str, wire.TREE_DEPTHS))}"
+            )
         if report and roles.report is None:
             raise UsageError(f"suite {suite.value}: the receiver cannot report what matched")
         from_receiver = (*roles.from_receiver, *([roles.report] if report and roles.report else []))
@@ -134,7 +139,7 @@ class Session:
         self._transcript = Transcript(_core.Hasher)
         self._core: CoreRole | None = None
         self._learner: LearningRole | None = None
-        self._report, self._deadline_s = report, deadline_s
+        self._report, self._deadline_s, self._tree_depth = report, deadline_s, tree_depth
         self._timed = None if is_receiver else roles.timed
         self._owes = False
         self._peer_finish = b""
@@ -172,7 +177,7 @@ class Session:
         if self.n_peer is None:
             return None
         counts = (self._n_own, self.n_peer) if self._role is Role.RECEIVER else (self.n_peer, self._n_own)
-        sent = traffic(self._suite, n_receiver=counts[0], n_sender=counts[1])
+        sent = traffic(self._suite, n_receiver=counts[0], n_sender=counts[1], tree_depth=self._tree_depth)
         if sent.receiver_items is None or sent.sender_items is None:
             return None
         return {Role.RECEIVER.value: sent.receiver_items, Role.SENDER.value: sent.sender_items}
@@ -371,14 +376,14 @@ class Session:
             return
         sid = session_identifier(self._hello_frames[True], self._hello_frames[False], _core.Hasher)
         roles, digests = SUITES[self._suite], self._digests
-        reports = {} if roles.report is None else {"report": self._report}
+        options = {} if roles.report is None else {"report": self._report, "tree_depth": self._tree_depth}
         if self._role is Role.RECEIVER:
             self._core = self._learner = roles.receiver(
-                digests, n_sender=self.n_peer, sid=sid, seed=self._seed, threads=self._threads, **reports
+                digests, n_sender=self.n_peer, sid=sid, seed=self._seed, threads=self._threads, **options
             )
         else:
             self._core = roles.sender(
-                digests, n_receiver=self.n_peer, sid=sid, seed=self._seed, threads=self._threads, **reports
+                digests, n_receiver=self.n_peer, sid=sid, seed=self._seed, threads=self._threads, **options
             )
             if self._report:
                 self._learner = cast(LearningRole, self._core)

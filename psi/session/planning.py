@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from psi import _core
-from psi.wire import MAX_ITEMS, Suite
+from psi.wire import MAX_ITEMS, TREE_DEPTH, Suite
 
 _MALICIOUS = {Suite.VOLE_MALICIOUS: True, Suite.VOLE_SEMI_HONEST: False}
 _ELEMENT_BYTES, _ELEMENTS_PER_FRAME, _TAGS_PER_FRAME = 32, 1 << 15, 1 << 16
@@ -34,17 +34,26 @@ class Traffic:
     batch_outputs: int = 0
 
 
-def traffic(suite: Suite, *, n_receiver: int, n_sender: int, reported: int | None = None) -> Traffic:
+def traffic(
+    suite: Suite,
+    *,
+    n_receiver: int,
+    n_sender: int,
+    reported: int | None = None,
+    tree_depth: int = TREE_DEPTH,
+) -> Traffic:
     """
     Return what a suite sends between lists of these sizes; ``reported`` is the overlap where the receiver reports it.
 
-    The hellos, finishes and signs of life, below a kilobyte a second together, are not in it. Raises ``UsageError`` for
-    sizes that no suite takes.
+    ``tree_depth`` is the one of the terms. The hellos, finishes and signs of life, below a kilobyte a second together,
+    are not in it. Raises ``UsageError`` for sizes and a depth that no suite takes.
     """
     if suite not in _MALICIOUS:
         return _over_the_group(n_receiver, n_sender)
     malicious = _MALICIOUS[suite]
-    numbers = _core.vole_plan(malicious=malicious, n_receiver=n_receiver, n_sender=n_sender)
+    numbers = _core.vole_plan(
+        malicious=malicious, n_receiver=n_receiver, n_sender=n_sender, tree_depth=tree_depth
+    )
     report = 0 if reported is None else _framed(_REPORT_BYTES * (1 + reported), _BODY_BYTES)
     return Traffic(
         numbers["receiver_bytes"] + report,

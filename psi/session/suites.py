@@ -60,7 +60,8 @@ class Roles:
     Hold what runs a suite; a new suite is one more line of ``SUITES``.
 
     ``receiver`` takes ``(digests, *, n_sender, sid, seed, threads)``, ``sender`` the same with ``n_receiver``, and
-    both ``report`` where there is a frame ``report``, by which the receiver tells the sender what matched. ``timed``
+    both ``tree_depth`` and ``report`` where there is a frame ``report``, by which the receiver tells the sender what
+    matched. ``timed``
     is a frame of the sender and the one that the receiver owes it within a time that the terms state.
     """
 

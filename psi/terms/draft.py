@@ -11,7 +11,7 @@ from psi.identity import Card
 from psi.terms.fields import SIDES, Side
 from psi.terms.keys import Key, KeyColumn
 from psi.terms.model import SCHEMA, ColumnRule, Learns, Terms, from_values
-from psi.wire import Suite
+from psi.wire import TREE_DEPTH, Suite
 
 ISO_DATE = "%Y-%m-%d"
 
@@ -97,6 +97,7 @@ def draft(
     required: dict[Side, tuple[str, ...]] | None = None,
     rules: dict[Side, tuple[ColumnRule, ...]] | None = None,
     max_rejected_percent: int | None = None,
+    tree_depth: int = TREE_DEPTH,
 ) -> Terms:
     """
     Return terms between two organisations; ``psi terms new`` and the synthetic case call it.
@@ -139,6 +140,7 @@ def draft(
                 "suite": suite,
                 "learns": learns,
                 "first": first or ("holder" if learns == "both" else None),
+                "tree_depth": tree_depth,
                 "expires": expires,
                 "keys": given,
                 **parties,

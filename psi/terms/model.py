@@ -17,7 +17,7 @@ from psi.identity import Card, check_card
 from psi.recipes import PARAMETERS, RULES
 from psi.terms.fields import SIDES, Column, Length, Side, Strict, Text, check_distinct
 from psi.terms.keys import MAX_KEYS, Key, check_keys
-from psi.wire import MAX_ITEMS, Suite
+from psi.wire import MAX_ITEMS, TREE_DEPTH, TREE_DEPTHS, Suite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +92,8 @@ class Terms(Strict, frozen=True, kw_only=True):
     Hold the whole agreement; ``load`` makes it from a file, and its fields have been checked then.
 
     ``first`` says who learns first where both learn, and is not there otherwise. ``deadline_s`` is the time, besides 20
-    microseconds for each of its items, in which a receiver of ``vole-malicious`` commits to its list.
+    microseconds for each of its items, in which a receiver of ``vole-malicious`` commits to its list. ``tree_depth``
+    trades bytes for time in both vole suites: deeper trees send less and take longer; `psi plan --link` compares them.
     """
 
     schema: Literal["psi/terms/1"]
@@ -102,6 +103,7 @@ class Terms(Strict, frozen=True, kw_only=True):
     learns: Learns
     first: Side | None = None
     deadline_s: Annotated[int, msgspec.Meta(ge=1, le=3600)] = DEADLINE_S
+    tree_depth: Annotated[int, msgspec.Meta(ge=min(TREE_DEPTHS), le=max(TREE_DEPTHS))] = TREE_DEPTH
     expires: datetime.date
     requester: Party
     holder: Party

@@ -12,7 +12,7 @@ from psi.identity import pem_value
 from psi.recipes import RECIPES, RULES
 from psi.terms.fields import SIDES, Side
 from psi.terms.model import DEADLINE_S, ColumnRule, Party, Terms, receiver
-from psi.wire import Suite
+from psi.wire import TREE_DEPTH, Suite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,6 +75,12 @@ def dumps(terms: Terms) -> str:
             f"Seconds, besides 20 microseconds for each person, in which the {receiver(terms)} commits to its list.",
         )
         document["deadline_s"] = terms.deadline_s
+    if terms.tree_depth != TREE_DEPTH:
+        _comment(
+            document,
+            f"How deep the trees of the correlation are, {TREE_DEPTH} unless said here: deeper ones send less.",
+        )
+        document["tree_depth"] = terms.tree_depth
     document.add(tomlkit.nl())
     _comment(document, "The last day on which these terms hold.")
     document["expires"] = terms.expires

@@ -15,13 +15,14 @@ fn setup(
     malicious: bool,
     report: bool,
     n_peer: usize,
+    tree_depth: usize,
     sid: &[u8],
     seed: &[u8],
     threads: usize,
 ) -> Result<VoleSetup, CoreError> {
     let suite = if malicious { VoleSuite::Malicious } else { VoleSuite::SemiHonest };
     let seed = Zeroizing::new(fixed("seed", seed)?);
-    Ok(VoleSetup { suite, report, n_peer, sid: fixed("sid", sid)?, seed, threads })
+    Ok(VoleSetup { suite, report, n_peer, tree_depth, sid: fixed("sid", sid)?, seed, threads })
 }
 
 /// What both roles have in Python but their constructors, which name the peer's number of items differently.
@@ -35,7 +36,7 @@ macro_rules! role {
         #[pymethods]
         impl $name {
             #[new]
-            #[pyo3(signature = (digests, *, malicious, report, $n_peer, sid, seed, threads))]
+            #[pyo3(signature = (digests, *, malicious, report, $n_peer, tree_depth, sid, seed, threads))]
             #[allow(clippy::too_many_arguments)] // named ones, in Python
             fn new(
                 py: Python<'_>,
@@ -43,12 +44,13 @@ macro_rules! role {
                 malicious: bool,
                 report: bool,
                 $n_peer: usize,
+                tree_depth: usize,
                 sid: &[u8],
                 seed: &[u8],
                 threads: usize,
             ) -> PyResult<Self> {
                 let digests = digests.list()?;
-                let setup = setup(malicious, report, $n_peer, sid, seed, threads)?;
+                let setup = setup(malicious, report, $n_peer, tree_depth, sid, seed, threads)?;
                 let role = py.detach(|| role::$name::new(digests, setup))?;
                 Ok(Self { shared: Shared::new(role) })
             }
@@ -86,15 +88,16 @@ macro_rules! role {
 
 /// Returns the numbers of a run by name.
 #[pyfunction]
-#[pyo3(signature = (*, malicious, n_receiver, n_sender))]
+#[pyo3(signature = (*, malicious, n_receiver, n_sender, tree_depth))]
 pub(super) fn vole_plan(
     py: Python<'_>,
     malicious: bool,
     n_receiver: usize,
     n_sender: usize,
+    tree_depth: usize,
 ) -> PyResult<Bound<'_, PyDict>> {
     let suite = if malicious { VoleSuite::Malicious } else { VoleSuite::SemiHonest };
-    let plan = VolePlan::new(suite, n_receiver, n_sender)?;
+    let plan = VolePlan::new(suite, n_receiver, n_sender, tree_depth)?;
     let numbers = PyDict::new(py);
     for (name, number) in [
         ("columns", plan.columns),

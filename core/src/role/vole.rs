@@ -36,6 +36,8 @@ pub struct VoleSetup {
     pub report: bool,
     /// The number of the peer's items, as declared and accepted.
     pub n_peer: usize,
+    /// Depth of the main trees of the correlation at most, one of [`TREE_DEPTHS`](crate::vole::sizes::TREE_DEPTHS); the parties agree on it.
+    pub tree_depth: usize,
     /// The identifier of the session; both parties have the same.
     pub sid: [u8; SID_BYTES],
     /// The role's own secret seed: one seed, one role, one run.
@@ -52,6 +54,7 @@ pub(super) struct Engine {
     pub(super) n_sender: usize,
     pub(super) n_receiver: usize,
     pub(super) tag_bytes: usize,
+    tree_depth: usize,
     pub(super) parameters: Parameters,
     pub(super) sid: [u8; SID_BYTES],
     pub(super) backend: Backend,
@@ -73,6 +76,7 @@ impl Engine {
             n_sender,
             n_receiver,
             tag_bytes: setup.suite.tag_bytes(n_sender, n_receiver),
+            tree_depth: setup.tree_depth,
             parameters: Parameters::new(n_receiver)?,
             sid: setup.sid,
             backend: Backend::chosen()?,
@@ -88,7 +92,7 @@ impl Engine {
 
     /// Returns the numbers of the correlation.
     pub(super) fn vole_sizes<V: Value>(&self) -> Result<Sizes, CoreError> {
-        Sizes::new(self.parameters.columns(), 8 * V::BYTES, self.malicious)
+        Sizes::new(self.parameters.columns(), 8 * V::BYTES, self.malicious, self.tree_depth)
     }
 
     /// Returns the length of the commitment at the beginning of `choose`.

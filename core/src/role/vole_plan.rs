@@ -41,15 +41,20 @@ impl VolePlan {
     ///
     /// # Errors
     ///
-    /// [`CoreError::TooManyItems`].
-    pub fn new(suite: VoleSuite, n_receiver: usize, n_sender: usize) -> Result<Self, CoreError> {
+    /// [`CoreError::TooManyItems`], [`CoreError::TreeDepth`].
+    pub fn new(
+        suite: VoleSuite,
+        n_receiver: usize,
+        n_sender: usize,
+        tree_depth: usize,
+    ) -> Result<Self, CoreError> {
         check_count(n_sender)?;
         let columns = Parameters::new(n_receiver)?.columns();
         let malicious = suite == VoleSuite::Malicious;
         let value_bytes = if suite.small_field(n_sender) { Gf64::BYTES } else { Gf128::BYTES };
         let tag_bytes = suite.tag_bytes(n_sender, n_receiver);
         let batches = batches(n_sender);
-        let sizes = Sizes::new(columns, 8 * value_bytes, malicious)?;
+        let sizes = Sizes::new(columns, 8 * value_bytes, malicious, tree_depth)?;
         let mut plan = Self {
             columns,
             value_bytes,
@@ -101,20 +106,30 @@ pub fn n_max(columns: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vole::sizes::{TREE_DEPTH, TREE_DEPTHS};
 
     #[test]
     fn the_lead_case_takes_the_bytes_of_the_specification() {
-        let plan = VolePlan::new(VoleSuite::Malicious, 1_280_000, 1_280_000).unwrap();
+        let plan = VolePlan::new(VoleSuite::Malicious, 1_280_000, 1_280_000, TREE_DEPTH).unwrap();
         assert!(plan.receiver_bytes + plan.sender_bytes < 50_000_000, "{plan:?}");
         assert!(plan.n_max > 2 * 1_280_000 && plan.n_max < 27 * 128_000, "{plan:?}");
-        let plan = VolePlan::new(VoleSuite::SemiHonest, 1_280_000, 1_280_000).unwrap();
+        let plan = VolePlan::new(VoleSuite::SemiHonest, 1_280_000, 1_280_000, TREE_DEPTH).unwrap();
         assert!(plan.receiver_bytes + plan.sender_bytes < 30_000_000, "{plan:?}");
+    }
+
+    #[test]
+    fn deeper_trees_take_fewer_bytes() {
+        for suite in [VoleSuite::Malicious, VoleSuite::SemiHonest] {
+            let plans = TREE_DEPTHS.map(|depth| VolePlan::new(suite, 1_280_000, 1_280_000, depth).unwrap());
+            let bytes: Vec<usize> = plans.map(|plan| plan.receiver_bytes + plan.sender_bytes).collect();
+            assert!(bytes.is_sorted_by(|more, fewer| more > fewer), "{bytes:?}");
+        }
     }
 
     #[test]
     fn an_empty_set_takes_nothing() {
         for (n_receiver, n_sender) in [(0, 5), (5, 0), (0, 0)] {
-            let plan = VolePlan::new(VoleSuite::Malicious, n_receiver, n_sender).unwrap();
+            let plan = VolePlan::new(VoleSuite::Malicious, n_receiver, n_sender, TREE_DEPTH).unwrap();
             assert_eq!((plan.receiver_bytes, plan.sender_bytes), (0, 0));
         }
     }

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use crate::error::{CoreError, Fault};
 use crate::params::VoleSuite;
 use crate::role::{Role, VolePlan, VoleReceiver, VoleSender, VoleSetup};
+use crate::vole::sizes::TREE_DEPTH;
 
 const SUITES: [VoleSuite; 2] = [VoleSuite::Malicious, VoleSuite::SemiHonest];
 
@@ -29,7 +30,15 @@ fn items(label: &str, count: usize, common: usize) -> Vec<[u8; 32]> {
 }
 
 fn setup(suite: VoleSuite, n_peer: usize, report: bool, threads: usize, seed: u8) -> VoleSetup {
-    VoleSetup { suite, report, n_peer, sid: [7; 32], seed: Zeroizing::new([seed; 32]), threads }
+    VoleSetup {
+        suite,
+        report,
+        n_peer,
+        tree_depth: TREE_DEPTH,
+        sid: [7; 32],
+        seed: Zeroizing::new([seed; 32]),
+        threads,
+    }
 }
 
 struct Pair {
@@ -98,7 +107,7 @@ fn check(suite: VoleSuite, n_receiver: usize, n_sender: usize, common: usize, re
     let mut pair = Pair::new(suite, &own, &other, report, threads);
     pair.run(|_, frame| vec![frame]).unwrap();
     assert_eq!(pair.receiver.matched().unwrap(), expected(&own, &other), "{suite:?} {n_receiver} x {n_sender}");
-    let plan = VolePlan::new(suite, n_receiver, n_sender).unwrap();
+    let plan = VolePlan::new(suite, n_receiver, n_sender, TREE_DEPTH).unwrap();
     let sent = |sender| {
         let own = pair.frames.iter().filter(|frame| frame.0 == sender && frame.1[0] != 0x29);
         own.map(|frame| 4 + frame.1.len()).sum::<usize>()

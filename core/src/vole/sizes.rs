@@ -9,12 +9,15 @@ pub const MAX_LENGTH: usize = 1 << 29;
 pub const WIDE_NOISE: usize = 1024;
 /// Trees of a batch at least, for values of 64 bits.
 pub const NARROW_NOISE: usize = 768;
-/// Trees more for each level of a bootstrapping batch beyond [`DEEPEST`]: a longer code has smaller parts.
+/// Trees more for each level of a batch beyond [`TREE_DEPTH`]: a longer code has smaller parts (silent-vole.md, 11.3).
 const NOISE_PER_LEVEL: usize = 96;
 /// Depth of a tree: 16 leaves at least, so that the smallest batch has thousands of outputs.
 pub const LEAST_DEPTH: usize = 4;
-/// Depth of a tree of a main batch at most: deeper ones save bytes, but a batch leaves the cache (silent-vole.md, 11.5).
-pub const DEEPEST: usize = 8;
+/// What the depth of the main trees can be at most; the parties choose. Deeper ones save bytes, but a batch leaves the
+/// cache (silent-vole.md, 11.5).
+pub const TREE_DEPTHS: std::ops::RangeInclusive<usize> = 7..=9;
+/// The depth that they have unless the parties choose another one.
+pub const TREE_DEPTH: usize = 8;
 /// Bits of the value that the consistency check sacrifices.
 pub const SACRIFICE_BITS: usize = 128;
 
@@ -46,12 +49,12 @@ impl Batch {
         self.trees * self.tree_bytes()
     }
 
-    /// Returns the batch that has `outputs` at the least depth, of so many trees and more beyond [`DEEPEST`].
-    fn for_outputs(trees: usize, outputs: usize) -> Self {
-        let mut batch = Self { trees, depth: LEAST_DEPTH };
+    /// Returns the batch of the least depth that has `outputs`, one of so many batches.
+    fn for_outputs(value_bits: usize, batches: usize, outputs: usize) -> Self {
+        let at = |depth| Self { trees: noise(value_bits, batches, depth), depth };
+        let mut batch = at(LEAST_DEPTH);
         while batch.outputs() < outputs {
-            batch.depth += 1;
-            batch.trees = trees + NOISE_PER_LEVEL * batch.depth.saturating_sub(DEEPEST);
+            batch = at(batch.depth + 1);
         }
         batch
     }
@@ -75,30 +78,37 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// Returns the numbers for a correlation of `length` with entries of `value_bits` in A.
+    /// Returns the numbers for a correlation of `length` with entries of `value_bits` in A, and main trees of `tree_depth` at
+    /// most.
     ///
     /// # Errors
     ///
-    /// [`CoreError::CorrelationLength`] unless `length` is from 1 to [`MAX_LENGTH`].
-    pub fn new(length: usize, value_bits: usize, malicious: bool) -> Result<Self, CoreError> {
+    /// [`CoreError::CorrelationLength`] unless `length` is from 1 to [`MAX_LENGTH`]; [`CoreError::TreeDepth`] unless the
+    /// depth is one of [`TREE_DEPTHS`].
+    pub fn new(length: usize, value_bits: usize, malicious: bool, tree_depth: usize) -> Result<Self, CoreError> {
         if length == 0 || length > MAX_LENGTH {
             return Err(CoreError::CorrelationLength { length, limit: MAX_LENGTH });
         }
-        let weight = if value_bits == 128 { WIDE_NOISE } else { NARROW_NOISE };
-        let noise = |batches| noise(weight, value_bits, batches);
-        let single = Batch { trees: noise(1), depth: DEEPEST };
+        if !TREE_DEPTHS.contains(&tree_depth) {
+            let (least, most) = TREE_DEPTHS.into_inner();
+            return Err(CoreError::TreeDepth { depth: tree_depth, least, most });
+        }
+        let noise = |batches| noise(value_bits, batches, tree_depth);
+        let single = Batch { trees: noise(1), depth: tree_depth };
         if length <= single.outputs() {
-            let batch = Batch::for_outputs(noise(1), length);
+            let batch = Batch::for_outputs(value_bits, 1, length);
             return Ok(Self { length, value_bits, malicious, bootstrap: None, batch, batches: 1 });
         }
         let mut batches = length / single.outputs();
-        while batches > 1 && batches * (Batch { trees: noise(batches + 1), depth: DEEPEST }).outputs() > length {
+        while batches > 1 && batches * (Batch { trees: noise(batches + 1), depth: tree_depth }).outputs() > length
+        {
             batches -= 1;
         }
-        let fewest = if batches > 1 { noise(batches + 1) } else { noise(1) };
-        let trees = even(fewest.max((2 * length).div_ceil(batches << DEEPEST)));
-        let bootstrap = (batches > 1).then(|| Batch::for_outputs(fewest, batches * trees));
-        Ok(Self { length, value_bits, malicious, bootstrap, batch: Batch { trees, depth: DEEPEST }, batches })
+        let runs = if batches > 1 { batches + 1 } else { 1 };
+        let trees = even(noise(runs).max((2 * length).div_ceil(batches << tree_depth)));
+        let bootstrap = (batches > 1).then(|| Batch::for_outputs(value_bits, runs, batches * trees));
+        let batch = Batch { trees, depth: tree_depth };
+        Ok(Self { length, value_bits, malicious, bootstrap, batch, batches })
     }
 
     /// Returns all batches in the order of their messages.
@@ -148,12 +158,15 @@ impl Sizes {
     }
 }
 
-/// Returns the number of trees that both rules ask for, the union over `batches` included (silent-vole.md, 11.2).
+/// Returns the number of trees that the rules ask for in a batch of some depth, the union over `batches` included
+/// (silent-vole.md, 11.2 and 11.3).
 ///
 /// The shared-support rule: one elimination succeeds with probability `2^D * (3/4)^t`, and `log2(4/3) > 0.415`.
-fn noise(weight: usize, value_bits: usize, batches: usize) -> usize {
+fn noise(value_bits: usize, batches: usize, depth: usize) -> usize {
+    let weight = if value_bits == 128 { WIDE_NOISE } else { NARROW_NOISE };
     let union_bits = batches.next_power_of_two().trailing_zeros() as usize;
-    even(weight.max((1000 * (128 + value_bits + union_bits)).div_ceil(415)))
+    let shared_support = (1000 * (128 + value_bits + union_bits)).div_ceil(415);
+    even(weight.max(shared_support)) + NOISE_PER_LEVEL * depth.saturating_sub(TREE_DEPTH)
 }
 
 fn even(number: usize) -> usize {
@@ -169,13 +182,16 @@ mod tests {
     fn a_batch_has_the_noise_that_both_rules_ask_for() {
         // log2(4/3) = 0.41503..., so that 0.415 errs on the safe side.
         assert!((4.0_f64 / 3.0).log2() > 0.415);
-        for (value_bits, malicious) in [(128, true), (128, false), (64, false)] {
+        let fields = [(128, true), (128, false), (64, false)];
+        for (tree_depth, (value_bits, malicious)) in
+            TREE_DEPTHS.flat_map(|depth| fields.into_iter().map(move |field| (depth, field)))
+        {
             for exponent in 0..=29 {
                 let middle = 1_usize << exponent;
                 for length in
                     [middle - middle / 3, middle, middle + middle / 5].map(|length| length.min(MAX_LENGTH))
                 {
-                    let sizes = Sizes::new(length, value_bits, malicious).unwrap();
+                    let sizes = Sizes::new(length, value_bits, malicious, tree_depth).unwrap();
                     assert!(sizes.batch.outputs() * sizes.batches >= length);
                     for batch in sizes.all_batches() {
                         assert!(batch.trees.is_multiple_of(2) && batch.outputs().is_multiple_of(8));
@@ -185,7 +201,7 @@ mod tests {
                         // The single-test rule at the assumed distance 0.15, after the same union.
                         let bits = -0.85_f64.log2() * batch.trees as f64;
                         assert!(bits - (sizes.messages() as f64).log2() >= 137.0, "{length}: {bits}");
-                        assert!(batch.depth >= LEAST_DEPTH);
+                        assert!(batch.depth >= LEAST_DEPTH && sizes.batch.depth <= tree_depth);
                         // A message of a batch fits a frame.
                         assert!(sizes.bootstrap == Some(batch) || batch.message_bytes() < 1 << 20);
                     }
@@ -199,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_numbers_at_the_boundaries_are_those_of_the_specification() {
-        let new = |length| Sizes::new(length, 128, true).unwrap();
+        let new = |length| Sizes::new(length, 128, true, TREE_DEPTH).unwrap();
         for (length, depth) in [(1, 4), (8_192, 4), (8_193, 5), (131_072, 8)] {
             let batch = Batch { trees: 1024, depth };
             assert_eq!((new(length).bootstrap, new(length).batch, new(length).batches), (None, batch, 1));
@@ -212,7 +228,11 @@ mod tests {
         assert_eq!((lead.cots(), lead.padded(), lead.total_bytes()), (244_896, 245_120, 3_877_312));
         for length in [0, MAX_LENGTH + 1] {
             let error = CoreError::CorrelationLength { length, limit: MAX_LENGTH };
-            assert_eq!(Sizes::new(length, 128, true), Err(error));
+            assert_eq!(Sizes::new(length, 128, true, TREE_DEPTH), Err(error));
+        }
+        for depth in [6, 10] {
+            let error = CoreError::TreeDepth { depth, least: 7, most: 9 };
+            assert_eq!(Sizes::new(1, 128, true, depth), Err(error));
         }
     }
 }

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::silent_receiver::ReceiverOutput;
 use super::silent_sender::SenderOutput;
-use super::sizes::Batch;
+use super::sizes::{Batch, TREE_DEPTH};
 use super::*;
 use crate::backend::Backend;
 use crate::error::CoreError;
@@ -106,11 +106,11 @@ fn the_relation_holds_whatever_the_backend_and_threads_semi_honest() {
 fn the_relation_holds_at_the_sizes_of_the_product() {
     // One output, one batch below its bound, several batches with a bootstrapping one.
     for (length, malicious) in [(1, true), (6_145, false), (400_000, true)] {
-        let sizes = Sizes::new(length, 128, malicious).unwrap();
+        let sizes = Sizes::new(length, 128, malicious, TREE_DEPTH).unwrap();
         let (receiver, sender, _) = run::<Gf128>(best(), sizes);
         assert_related(&receiver, &sender, sizes);
     }
-    let sizes = Sizes::new(400_000, 64, false).unwrap();
+    let sizes = Sizes::new(400_000, 64, false, TREE_DEPTH).unwrap();
     let (receiver, sender, _) = run::<Gf64>(best(), sizes);
     assert_related(&receiver, &sender, sizes);
 }
