@@ -85,8 +85,10 @@ impl Role for VoleReceiver {
 enum Stage {
     /// It makes the correlation, and meanwhile finds out how its items can be encoded.
     Correlate,
-    /// It encodes them.
+    /// It encodes them, and in the semi-honest suite hands out what is encoded.
     Encode,
+    /// It has committed to the encoded items, and hands them out.
+    HandOut,
     /// It waits for the sender's part of the mask.
     Open,
     /// It makes its own tags.
@@ -122,8 +124,8 @@ struct Receiver<V: Value> {
     /// Bins that are encoded, later those whose items are evaluated.
     bins_done: usize,
     binding: blake3::Hasher,
-    frame: Vec<u8>,
-    frames: VecDeque<Vec<u8>>,
+    /// Columns of A + P that were handed out.
+    handed_out: usize,
     /// Tags and report values of the own items, in the order of the bins.
     tags: Vec<u128>,
     reports: Vec<u128>,
@@ -183,8 +185,7 @@ impl<V: Value> Receiver<V> {
             c: Zeroizing::default(),
             bins_done: 0,
             binding: engine.binding(),
-            frame: Vec::new(),
-            frames: VecDeque::new(),
+            handed_out: 0,
             tags: Vec::new(),
             reports: Vec::new(),
             own: None,
@@ -206,6 +207,10 @@ impl<V: Value> Receiver<V> {
             Stage::Encode if self.triangulated.is_none() => self.prepare(),
             Stage::Encode => {
                 self.encode();
+                Ok(())
+            }
+            Stage::HandOut => {
+                self.hand_out();
                 Ok(())
             }
             Stage::Evaluate => {
@@ -282,15 +287,23 @@ impl<V: Value> Receiver<V> {
         workspaces.resize_with(engine.threads.count(), || {
             Mutex::new((Workspace::new(), Zeroizing::new(vec![V::default(); engine.parameters.bin_columns()])))
         });
-        self.frame = Kind::Okvs.start(BODY_BYTES);
-        self.frame.extend_from_slice(&self.row_seed);
         if engine.malicious {
-            self.frame.extend_from_slice(&self.mask.0.to_le_bytes());
-        } else {
-            self.frame.extend_from_slice(&self.salt);
+            let head = self.okvs_head();
+            self.binding.update(&head);
         }
         self.stage = Stage::Encode;
         Ok(())
+    }
+
+    /// Returns what stands before A + P: r, then `w_r` or the salt.
+    fn okvs_head(&self) -> Vec<u8> {
+        let mut head = self.row_seed.to_vec();
+        if self.engine.malicious {
+            head.extend(self.mask.0.to_le_bytes());
+        } else {
+            head.extend(self.salt);
+        }
+        head
     }
 
     /// Encodes the items of the next bins and adds them to A.
@@ -315,46 +328,55 @@ impl<V: Value> Receiver<V> {
             });
         });
         self.bins_done = range.end;
-        self.pack(start);
-        if self.bins_done == self.engine.parameters.bins {
-            self.send_encoded();
+        let complete = self.bins_done == parameters.bins;
+        if self.engine.malicious {
+            self.bind(start);
+        } else {
+            while self.hand_out() {}
         }
-    }
-
-    /// Puts the encoded columns from `start` on into frames.
-    fn pack(&mut self, mut start: usize) {
-        let end = self.bins_done * self.engine.parameters.bin_columns();
-        while start < end {
-            let room = (1 + BODY_BYTES - self.frame.len()) / V::BYTES;
-            let next = end.min(start + room);
-            V::encode(&self.masked[start..next], &mut self.frame);
-            start = next;
-            if self.frame.len() == 1 + BODY_BYTES {
-                let full = std::mem::replace(&mut self.frame, Kind::Okvs.start(BODY_BYTES));
-                self.binding.update(&full[1..]);
-                self.frames.push_back(full);
+        if complete {
+            self.triangulated = None;
+            self.workspaces = Vec::new();
+            if self.engine.malicious {
+                self.outbox.message(Kind::Bind, self.binding.finalize().as_bytes(), true);
+                self.stage = Stage::HandOut;
             }
         }
     }
 
-    /// Lets go of the encoded items: in the malicious suite the commitment to them first.
-    fn send_encoded(&mut self) {
-        let last = std::mem::take(&mut self.frame);
-        if last.len() > 1 {
-            self.binding.update(&last[1..]);
-            self.frames.push_back(last);
+    /// Commits to the encoded columns from `start` on.
+    fn bind(&mut self, start: usize) {
+        const PIECE: usize = 1 << 12;
+        let end = self.bins_done * self.engine.parameters.bin_columns();
+        let mut bytes = Vec::with_capacity(PIECE * V::BYTES);
+        for columns in self.masked[start..end].chunks(PIECE) {
+            bytes.clear();
+            V::encode(columns, &mut bytes);
+            self.binding.update(&bytes);
         }
-        if self.engine.malicious {
-            self.outbox.message(Kind::Bind, self.binding.finalize().as_bytes(), true);
+    }
+
+    /// Hands out the next frame of A + P if all its columns are encoded, and goes on after the last; returns whether there
+    /// was one. The frames are made as they are sent: all together they would be as large as A.
+    fn hand_out(&mut self) -> bool {
+        let columns = self.engine.parameters.columns();
+        let start = self.handed_out;
+        let head = if start == 0 { self.okvs_head() } else { Vec::new() };
+        let end = columns.min(start + (BODY_BYTES - head.len()) / V::BYTES);
+        if start == columns || end > self.bins_done * self.engine.parameters.bin_columns() {
+            return false;
         }
-        while let Some(frame) = self.frames.pop_front() {
-            self.outbox.frame(frame, self.frames.is_empty());
+        let mut frame = Kind::Okvs.start(head.len() + (end - start) * V::BYTES);
+        frame.extend(head);
+        V::encode(&self.masked[start..end], &mut frame);
+        self.outbox.frame(frame, end == columns);
+        self.handed_out = end;
+        if end == columns {
+            self.masked = Zeroizing::default();
+            self.bins_done = 0;
+            self.stage = if self.engine.malicious { Stage::Open } else { Stage::Evaluate };
         }
-        self.masked = Zeroizing::default();
-        self.triangulated = None;
-        self.workspaces = Vec::new();
-        self.bins_done = 0;
-        self.stage = if self.engine.malicious { Stage::Open } else { Stage::Evaluate };
+        true
     }
 
     /// Takes the sender's part of the mask.
@@ -497,6 +519,7 @@ impl<V: Value> Role for Receiver<V> {
                 Status::new(Phase::Correlate, usize::from(self.triangulated.is_some()), 2, idle)
             }
             Stage::Encode => Status::new(Phase::Encode, self.bins_done, bins, false),
+            Stage::HandOut => Status::new(Phase::Encode, bins, bins, false),
             Stage::Open => Status::new(Phase::Encode, bins, bins, idle && self.inbox.is_empty()),
             Stage::Evaluate => Status::new(Phase::Finalize, self.bins_done, bins, false),
             Stage::Match => Status::new(Phase::Match, self.tags_done, self.engine.n_sender, idle),
