@@ -18,6 +18,7 @@ pub(crate) mod curve;
 mod curve_avx2;
 pub mod memory;
 pub mod portable;
+mod self_test;
 #[cfg(target_arch = "x86_64")]
 #[macro_use]
 mod vector;
@@ -58,19 +59,26 @@ macro_rules! dispatch {
 
 #[allow(clippy::missing_panics_doc)] // each kernel says what lengths it takes; another one is a fault of ours
 impl Backend {
-    /// Returns the backend of this process: the best one, or the one that `PSI_BACKEND` names.
+    /// Returns the backend of this process: the best one that passes its self-test, or the one that `PSI_BACKEND` names.
     ///
     /// # Errors
     ///
-    /// [`CoreError::UnknownBackend`] or [`CoreError::AbsentBackend`] if the variable names one that cannot run.
+    /// [`CoreError::UnknownBackend`] or [`CoreError::AbsentBackend`] if the variable names one that cannot run,
+    /// [`CoreError::FailedSelfTest`] if it names one that computes something else here than the portable one.
     pub fn chosen() -> Result<Self, CoreError> {
         static CHOSEN: OnceLock<Result<Backend, CoreError>> = OnceLock::new();
         CHOSEN
             .get_or_init(|| match std::env::var_os(VARIABLE) {
                 None => Ok(Self::best()),
-                Some(name) => Self::named(&name.to_string_lossy()),
+                Some(name) => Self::named(&name.to_string_lossy()).and_then(|backend| {
+                    if self_test::passes(backend) { Ok(backend) } else { Err(backend.failed()) }
+                }),
             })
             .clone()
+    }
+
+    fn failed(self) -> CoreError {
+        CoreError::FailedSelfTest { name: self.name() }
     }
 
     /// Returns the backend of that name.
@@ -114,13 +122,9 @@ impl Backend {
         backends
     }
 
-    /// Returns the fastest backend that this processor can run and that has been run on such a one.
-    ///
-    /// The AVX-512 kernels have not but for BLAKE3, so for now they run only where `PSI_BACKEND` asks for them.
+    /// Returns the fastest backend that this processor can run and that passes its self-test.
     fn best() -> Self {
-        let proven = |backend: &Self| backend.name() != "avx512";
-        #[allow(clippy::unwrap_used)] // `available` always has the portable one
-        Self::available().into_iter().rfind(proven).unwrap()
+        Self::available().into_iter().rfind(|backend| self_test::passes(*backend)).unwrap_or(Self::Portable)
     }
 
     /// Returns the name by which `PSI_BACKEND` knows it.
@@ -197,7 +201,8 @@ impl Backend {
 ///
 /// # Errors
 ///
-/// [`CoreError::UnknownBackend`] or [`CoreError::AbsentBackend`] if `PSI_BACKEND` names one that cannot run.
+/// [`CoreError::UnknownBackend`], [`CoreError::AbsentBackend`] or [`CoreError::FailedSelfTest`] if `PSI_BACKEND` names one
+/// that cannot run.
 pub fn names() -> Result<Vec<(&'static str, &'static str)>, CoreError> {
     Ok(vec![
         ("vole", Backend::chosen()?.name()),
@@ -229,4 +234,4 @@ fn blake3() -> &'static str {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,7 +12,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 /// Cells of a block.
 pub const BLOCK: usize = 8;

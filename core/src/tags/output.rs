@@ -58,13 +58,14 @@ impl Output {
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // small test values
 mod tests {
     use super::*;
+    use crate::backend::tests::every_backend;
 
     #[test]
     fn a_tag_is_the_keyed_hash_of_element_and_digest() {
         let key: [u8; 32] = std::array::from_fn(|i| i as u8);
         let digests: Vec<[u8; 32]> = (0..150).map(|i| [i as u8; 32]).collect();
         let values: Vec<u128> = (0..150).map(|i| 3_u128.pow(i % 80)).collect();
-        for backend in Backend::available() {
+        for backend in every_backend() {
             for count in [0, 1, 63, 64, 65, 150] {
                 let mut seen = 0;
                 let take = |i: usize, tag: u128, report: u128| {

@@ -1,6 +1,6 @@
 //! Every backend against the definition, bit by bit; the affine instruction of GFNI against its description.
 
-use super::super::tests::blocks as random_blocks;
+use super::super::tests::{blocks as random_blocks, every_backend};
 use super::*;
 
 #[allow(clippy::cast_possible_truncation)] // halves of random blocks
@@ -54,7 +54,7 @@ fn every_backend_convolves_as_specified() {
         let (first, second) = (matrices("first", count), matrices("second", count));
         let values: [Vec<u128>; 2] = ["a", "c"].map(|label| random_blocks(label, BLOCK * count));
         let expected = values.each_ref().map(|values| plain_pass(&second, &plain_pass(&first, values)));
-        for backend in Backend::available() {
+        for backend in every_backend() {
             let mut single: Vec<[u128; 1]> = values[0].iter().map(|&value| [value]).collect();
             backend.convolve([&first, &second], &mut single);
             assert!(single.iter().map(|cell| cell[0]).eq(expected[0].iter().copied()), "{count} on {backend:?}");
@@ -78,7 +78,7 @@ fn transposing_exchanges_rows_and_columns() {
 }
 
 /// The affine instruction on one word, from its description (Intel, volume 2, GF2P8AFFINEQB).
-fn affine(x: u64, matrix: u64) -> u64 {
+pub(in crate::backend) fn affine(x: u64, matrix: u64) -> u64 {
     let (x, matrix) = (x.to_le_bytes(), matrix.to_le_bytes());
     u64::from_le_bytes(
         x.map(|x| (0..8).fold(0, |byte, i| byte | u8::from((matrix[7 - i] & x).count_ones() % 2 == 1) << i)),
