@@ -14,8 +14,8 @@ import pytest
 
 from psi.bench import case, relay, reversal, runner
 from psi.bench.alternatives import ALTERNATIVES, HAPPENED, LEAD
-from psi.bench.record import load
-from psi.bench.relay import LINKS, LOOPBACK
+from psi.bench.record import Line, load
+from psi.bench.relay import LINKS, LOOPBACK, Link
 from psi.bench.runner import Prices, compute
 from psi.errors import PsiError
 from tests.bench_kit import line
@@ -46,12 +46,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> case.Case:
     )
 
 
+def run_once(made: case.Case, name: str, folder: Path, *, link: Link = LOOPBACK) -> Line:
+    run = runner.once(made, ALTERNATIVES[name], link, folder / "run")
+    return runner.summary(made, ALTERNATIVES[name], link, [run], Prices())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RUN_ONCE)
 def test_every_alternative_finds_the_truth_and_counts_what_it_showed(
     made: case.Case, name: str, tmp_path: Path
 ) -> None:
-    measured = runner.measure(made, ALTERNATIVES[name], repeat=1, work=tmp_path / "run", prices=Prices())
+    measured = run_once(made, name, tmp_path)
     assert measured.correct, measured.verdict
     people = made.requests - made.kinds["duplicate"]
     in_clear = {"list-to-holder": (people - MATCHES, 0), "file-to-requester": (0, ROWS - MATCHES)}
@@ -68,9 +73,7 @@ def test_every_alternative_finds_the_truth_and_counts_what_it_showed(
 @pytest.mark.slow
 def test_a_run_over_the_relay_takes_the_time_of_the_link(made: case.Case, tmp_path: Path) -> None:
     link = LINKS["20mbit-80ms"]
-    measured = runner.measure(
-        made, ALTERNATIVES[HAPPENED], link=link, repeat=1, work=tmp_path / "run", prices=Prices()
-    )
+    measured = run_once(made, HAPPENED, tmp_path, link=link)
     assert measured.correct
     assert measured.wall_s.median > link.floor_s(measured.bytes_to_holder, measured.bytes_to_requester)
 
@@ -102,7 +105,7 @@ def test_a_party_that_fails_is_named_with_its_own_words(made: case.Case, tmp_pat
     (tmp_path / "case" / "records.csv").write_bytes(made.file("holder").read_bytes())
     # The holder would wait for the requester for an hour.
     with pytest.raises(PsiError, match=r"the requester of the benchmark stopped: requests\.csv"):
-        runner.measure(other, ALTERNATIVES[LEAD], repeat=1, work=tmp_path / "run", prices=Prices())
+        run_once(other, LEAD, tmp_path)
 
 
 def test_a_computed_line_adds_the_busier_direction_and_says_so() -> None:

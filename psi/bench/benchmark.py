@@ -1,4 +1,8 @@
-"""Run a benchmark: the alternatives over the links that were chosen, one after the other, into one record."""
+"""
+Run a benchmark: the alternatives over the links that were chosen, into one record.
+
+It goes in rounds, each of them through all alternatives: a machine that is slower for minutes is so for all of them.
+"""
 
 from __future__ import annotations
 
@@ -104,21 +108,19 @@ def run(plan: Plan, *, progress: Callable[[str, int], None] | None = None) -> Re
             seed=plan.seed,
         )
         inputs = made.inputs()
-        lines: list[Line] = []
-        for name, link in measured:
-            repeat = plan.repetitions(name, link)
-            tell(f"{name} over {link}")
-            lines.append(
-                runner.measure(
-                    made,
-                    ALTERNATIVES[name],
-                    link=LINKS[link],
-                    repeat=repeat,
-                    work=folder / "run",
-                    prices=plan.prices,
-                )
-            )
-            done += repeat
+        runs: dict[tuple[str, str], list[runner.Run]] = {each: [] for each in measured}
+        for number in range(plan.repeat):
+            for name, link in measured:
+                if number < plan.repetitions(name, link):
+                    tell(f"round {number + 1}: {name} over {link}")
+                    runs[name, link].append(
+                        runner.once(made, ALTERNATIVES[name], LINKS[link], folder / "run")
+                    )
+                    done += 1
+        lines = [
+            runner.summary(made, ALTERNATIVES[name], LINKS[link], runs[name, link], plan.prices)
+            for name, link in measured
+        ]
         lines.extend(_computed(lines))
         tell("how well the relay keeps to its rates")
         shaped = [LINKS[name] for name in plan.links if LINKS[name].is_shaped]

@@ -1,4 +1,4 @@
-"""Run an alternative again and again, each time with two fresh processes, and check every run against the truth."""
+"""Run an alternative with two fresh processes, check the run against the truth, and sum several runs up."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ import numpy as np
 from psi.bench.alternatives import PSI, Alternative
 from psi.bench.case import Case, found_rows
 from psi.bench.record import COMPUTED, MEASURED, Exposure, Line, Spread
-from psi.bench.relay import LOOPBACK, Link, Relay
+from psi.bench.relay import Link, Relay
 from psi.errors import PsiError
 from psi.session import traffic
 from psi.wire import DIGEST_BYTES, NONCE_BYTES, PROTOCOL, Finish, Hello, Sizes, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from psi.terms import Side
@@ -58,25 +58,6 @@ class Run:
     verdict: str
 
 
-def measure(
-    case: Case,
-    alternative: Alternative,
-    *,
-    link: Link = LOOPBACK,
-    repeat: int,
-    work: Path,
-    prices: Prices,
-    after_each: Callable[[int], None] | None = None,
-) -> Line:
-    """Return the line of an alternative over a link; raises ``PsiError`` with a party's words when one stops."""
-    runs = []
-    for number in range(repeat):
-        runs.append(_once(case, alternative, link, work))
-        if after_each is not None:
-            after_each(number + 1)
-    return _line(case, alternative, link, runs, prices)
-
-
 def compute(line: Line, link: Link) -> Line:
     """
     Return a line for a link that was not measured, from one that was measured on loopback.
@@ -99,8 +80,12 @@ def compute(line: Line, link: Link) -> Line:
     )
 
 
-def _once(case: Case, alternative: Alternative, link: Link, work: Path) -> Run:
-    """Run both parties once and look at what they left."""
+def once(case: Case, alternative: Alternative, link: Link, work: Path) -> Run:
+    """
+    Run both parties once over a link and look at what they left in ``work``, which is emptied first.
+
+    Raises ``PsiError`` with a party's words when one stops.
+    """
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     agreed = case.agree(alternative)
@@ -228,8 +213,8 @@ def _verdict(case: Case, alternative: Alternative, measured: dict[Side, dict[str
     return "; ".join(said)
 
 
-def _line(case: Case, alternative: Alternative, link: Link, runs: Sequence[Run], prices: Prices) -> Line:
-    """Return what several runs gave."""
+def summary(case: Case, alternative: Alternative, link: Link, runs: Sequence[Run], prices: Prices) -> Line:
+    """Return the line of an alternative over a link: what several runs gave."""
     verdicts = sorted({run.verdict for run in runs})
     sent = [{side: run.parties[side]["bytes_sent"] for side in SIDES} for run in runs]
     exact, keep_alive = _exact_bytes(alternative, runs, sent)
