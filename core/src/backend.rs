@@ -203,12 +203,15 @@ impl Backend {
 ///
 /// [`CoreError::UnknownBackend`], [`CoreError::AbsentBackend`] or [`CoreError::FailedSelfTest`] if `PSI_BACKEND` names one
 /// that cannot run.
-pub fn names() -> Result<Vec<(&'static str, &'static str)>, CoreError> {
+pub fn names() -> Result<Vec<(&'static str, String)>, CoreError> {
+    let chosen = Backend::chosen()?;
+    let passed_over = std::env::var_os(VARIABLE).is_none() && Backend::available().last() != Some(&chosen);
+    let note = if passed_over { ", since a faster one failed its self-test here" } else { "" };
     Ok(vec![
-        ("vole", Backend::chosen()?.name()),
-        ("ristretto255", curve::Kernel::chosen()?.describe()),
-        ("blake3", blake3()),
-        ("architecture", std::env::consts::ARCH),
+        ("vole", format!("{}{note}", chosen.name())),
+        ("ristretto255", curve::Kernel::chosen()?.describe().to_owned()),
+        ("blake3", blake3().to_owned()),
+        ("architecture", std::env::consts::ARCH.to_owned()),
     ])
 }
 
