@@ -132,7 +132,7 @@ def pages_command() -> None:
 @main.command("compare")
 @click.argument("machine")
 @click.option("--repeat", default=5, show_default=True, metavar="N")
-@click.option("--part", "parts", multiple=True, type=click.Choice(["ways", "peers", "scales", "growth"]))
+@click.option("--part", "parts", multiple=True, type=click.Choice(tuple(comparison.SHOWN)))
 @click.option("--links", default="", metavar="NAMES", help="Links to measure besides loopback.")
 @click.option("--slow", is_flag=True, help="Also the systems that take minutes a run.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("bench-run"), show_default=True)

@@ -23,17 +23,19 @@ from benchmarks.peers.systems import ENVIRONMENT, SYSTEMS
 from benchmarks.record import RESULTS
 from benchmarks.suite import ROOT
 from psi.bench import benchmark, making, peers, record, tables
+from psi.bench import growth as growing
 from psi.bench import machine as code
-from psi.bench.alternatives import HAPPENED, LEAD
+from psi.bench.alternatives import ALTERNATIVES, HAPPENED, LEAD
 from psi.bench.benchmark import LEAD_MATCHES, LEAD_ROWS, Plan
 from psi.bench.growth import Growth, Point
 from psi.wire import Suite
 
 KEPT = "comparison"
-BENCH, PEERS, GROWTH = "results.json", "peers.json", "growth.json"
+BENCH, PEERS, GROWTH, DIRECTIONS = "results.json", "peers.json", "growth.json", "directions.json"
 PAGES = ("README.md", "docs/comparison.md", "docs/brief.md")
+CURVES = "docs/growth.svg"
 #: The machine whose results each part of the pages shows; a part names its own.
-SHOWN = {"ways": "epyc-zen3-2-cores", "peers": "epyc-zen3-2-cores", "scales": "epyc-zen3-2-cores"}
+SHOWN = dict.fromkeys(("ways", "directions", "peers", "scales", "growth"), "xeon-cascade-lake-2-cores")
 SLOW_SYSTEMS = ("psi-ecdh", "spu-ecdh")  # a minute or two a run
 SLOWEST_SYSTEM = "openmined"  # ten minutes a run, so it runs once
 QUICK = (
@@ -49,6 +51,7 @@ QUICK = (
     "vole-semi-honest/holder-first",
 )
 SLOW = ("ecdh/holder-learns", "ecdh-cardinality/holder-learns")
+OTHER_DIRECTIONS = tuple(name for name in ALTERNATIVES if name not in (*QUICK, *SLOW))
 _MARK = re.compile(r"(<!-- compared: (?P<name>[\w-]+) -->\n?)(?P<inner>.*?)(<!-- end -->)", re.DOTALL)
 SCALES = ((700_000, 1_280_000), (1_280_000, 7_600_000), (7_600_000, 1_280_000))  # requests, records
 _VOLE_SIZES = tuple(1 << power for power in range(12, 25, 2))
@@ -62,21 +65,12 @@ def measure(machine: str, *, parts: tuple[str, ...], repeat: int, links: tuple[s
     folder.mkdir(parents=True, exist_ok=True)
     correct = True
     if "ways" in parts:
-        made = benchmark.run(
-            Plan(
-                requests=LEAD_ROWS,
-                records=LEAD_ROWS,
-                matches=LEAD_MATCHES,
-                repeat=repeat,
-                alternatives=(*QUICK, *SLOW),
-                links=links,
-                reversed_numbers=4_000_000,
-                command=f"python -m benchmarks compare {machine} --part ways --repeat {repeat}"
-                + (f" --links {','.join(links)}" if links else ""),
-            ),
-            progress=lambda what, percent: _say(f"{percent:>3} % {what}"),
-        )
+        made = _lead_case(machine, "ways", (*QUICK, *SLOW), repeat, links)
         (folder / BENCH).write_bytes(record.dumps(made))
+        correct = correct and all(line.correct for line in made.lines)
+    if "directions" in parts:
+        made = _lead_case(machine, "directions", OTHER_DIRECTIONS, repeat, ())
+        (folder / DIRECTIONS).write_bytes(record.dumps(made))
         correct = correct and all(line.correct for line in made.lines)
     if "peers" in parts:
         if not ENVIRONMENT.exists():
@@ -106,6 +100,26 @@ def measure(machine: str, *, parts: tuple[str, ...], repeat: int, links: tuple[s
     if "growth" in parts:
         (folder / GROWTH).write_bytes(msgspec.json.format(msgspec.json.encode(_growth()), indent=1) + b"\n")
     return correct
+
+
+def _lead_case(
+    machine: str, part: str, alternatives: tuple[str, ...], repeat: int, links: tuple[str, ...]
+) -> record.Results:
+    """Measure alternatives at 1.28 million rows."""
+    return benchmark.run(
+        Plan(
+            requests=LEAD_ROWS,
+            records=LEAD_ROWS,
+            matches=LEAD_MATCHES,
+            repeat=repeat,
+            alternatives=alternatives,
+            links=links,
+            reversed_numbers=4_000_000,
+            command=f"python -m benchmarks compare {machine} --part {part} --repeat {repeat}"
+            + (f" --links {','.join(links)}" if links else ""),
+        ),
+        progress=lambda what, percent: _say(f"{percent:>3} % {what}"),
+    )
 
 
 def bundle(machine: str, out: Path) -> None:
@@ -158,12 +172,15 @@ def _folder(part: str) -> Path:
 
 
 def _load() -> dict[str, Any]:
-    beside = _folder("peers") / PEERS
+    beside, grown = _folder("peers") / PEERS, _folder("growth") / GROWTH
     found = (_folder("scales") / f"scale-{requests}-{records}.json" for requests, records in SCALES)
+    directions = _folder("directions") / DIRECTIONS
     return {
         "ways": record.load(_folder("ways") / BENCH),
+        **({"directions": record.load(directions)} if directions.exists() else {}),
         "scales": [record.load(path) for path in found if path.exists()],
         **({"peers": peers.load(beside)} if beside.exists() else {}),
+        **({"growth": growing.load(grown)} if grown.exists() else {}),
     }
 
 
@@ -195,9 +212,11 @@ def _three_ways(kept: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def _ways_table(name: str) -> Callable[[dict[str, Any]], str]:
+def _ways_table(name: str, part: str = "ways") -> Callable[[dict[str, Any]], str]:
     def made(kept: dict[str, Any]) -> str:
-        found = next((each for each in tables.all_tables(kept["ways"]) if each.name == name), None)
+        found = None
+        if part in kept:
+            found = next((each for each in tables.all_tables(kept[part]) if each.name == name), None)
         return "Not measured." if found is None else found.markdown()
 
     return made
@@ -217,10 +236,27 @@ def _peers_origin(kept: dict[str, Any]) -> str:
     return f"{_measured_on(kept['peers'], kept['peers'].measured)}." if "peers" in kept else "Not measured."
 
 
+def _growth_table(kept: dict[str, Any]) -> str:
+    return growing.table(kept["growth"]).markdown() if "growth" in kept else "Not measured."
+
+
+def _growth_origin(kept: dict[str, Any]) -> str:
+    if "growth" not in kept:
+        return "Not measured."
+    grown: Growth = kept["growth"]
+    return f"{grown.machine['processor']}, 2 cores, both sides on it; commit `{grown.commit}`."
+
+
 def _scales_origin(kept: dict[str, Any]) -> str:
     return (
         f"{_measured_on(kept['scales'][0], kept['scales'][-1].ended)}." if kept["scales"] else "Not measured."
     )
+
+
+def _directions_origin(kept: dict[str, Any]) -> str:
+    if "directions" not in kept:
+        return "Not measured."
+    return f"{_measured_on(kept['directions'], kept['directions'].ended)}."
 
 
 def _measured_on(kept: record.Results | peers.Peers, day: str) -> str:
@@ -264,6 +300,9 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "short": _short,
     "three-ways": _three_ways,
     "crossed": _ways_table("crossed"),
+    "directions": _ways_table("crossed", "directions"),
+    "directions-cost": _ways_table("resources", "directions"),
+    "directions-origin": _directions_origin,
     "learned": _ways_table("learned"),
     "resources": _ways_table("resources"),
     "links": _ways_table("links"),
@@ -274,6 +313,8 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "origin": _origin,
     "peers-origin": _peers_origin,
     "scales-origin": _scales_origin,
+    "growth": _growth_table,
+    "growth-origin": _growth_origin,
     "answer": _value(tables.answer),
 }
 # Numbers inside a sentence of the brief.
@@ -306,8 +347,17 @@ def filled(text: str) -> str:
     return _MARK.sub(made, text)
 
 
+def drawn() -> str | None:
+    """Return the curves of growth as a picture of its own, if they were measured."""
+    kept = _load()
+    return f"{growing.chart(kept['growth'])}\n" if "growth" in kept else None
+
+
 def write_pages() -> None:
-    """Make the tables of every page anew."""
+    """Make the tables of every page, and the curves, anew."""
+    curves = drawn()
+    if curves is not None:
+        (ROOT / CURVES).write_text(curves, encoding="utf-8")
     for name in PAGES:
         path = ROOT / name
         if path.exists():

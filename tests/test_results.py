@@ -17,7 +17,11 @@ comparison = pytest.importorskip("benchmarks.comparison", reason="benchmarks are
 pytestmark = pytest.mark.repo
 RESULTS = ROOT / "benchmarks" / "results"
 
-KEPT = sorted(RESULTS.glob(f"*/{comparison.KEPT}/{comparison.BENCH}"))
+KEPT = sorted(
+    path
+    for name in (comparison.BENCH, comparison.DIRECTIONS)
+    for path in RESULTS.glob(f"*/{comparison.KEPT}/{name}")
+)
 SIDE_BY_SIDE = sorted(RESULTS.glob(f"*/{comparison.KEPT}/{comparison.PEERS}"))
 
 
@@ -26,7 +30,7 @@ def test_results_of_a_named_machine_are_kept() -> None:
     assert comparison.SHOWN["peers"] in {path.parent.parent.name for path in SIDE_BY_SIDE}
 
 
-@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.parent.parent.name)
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: f"{path.parent.parent.name}-{path.stem}")
 def test_kept_results_hold(path: Path) -> None:
     made = record.load(path)
     jsonschema.validate(json.loads(path.read_text()), json.loads((RESULTS / "schema.json").read_text()))
@@ -56,6 +60,15 @@ def test_pages_say_what_the_kept_results_say(name: str) -> None:
     marks = len(re.findall(r"compared:\s", text))
     assert marks == len(comparison._MARK.findall(text)) > 0  # none is broken
     assert comparison.filled(text) == text, "python -m benchmarks compare-pages makes it anew"
+
+
+def test_the_curves_are_those_of_the_kept_results() -> None:
+    picture = (ROOT / comparison.CURVES).read_text(encoding="utf-8")
+    drawn = comparison.drawn()
+    label = re.compile(
+        r'aria-label="([^"]*)"'
+    )  # it says each end of each curve; the rest depends on the library
+    assert label.findall(picture) == label.findall(drawn) != []
 
 
 def test_a_page_with_another_number_is_seen() -> None:
