@@ -96,7 +96,7 @@ def curves(items: Sequence[Curve], *, label: str, across: str, up: str) -> str:
         axes.set_xlabel(across)
         axes.set_ylabel(up)
         axes.grid(visible=True, which="major", color="#dddddd")
-        axes.legend(frameon=False, fontsize=9)
+        axes.legend(frameon=False, fontsize=9, loc="upper left")  # costs rise to the right
         return _svg(figure, label)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 STYLE = """
 :root { color-scheme: light; --ink: #1b1b1b; --soft: #555; --line: #c9c9c9; --ours: #1f6f54; --paper: #fff; }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 54rem; padding: 1.2rem 1rem 3rem; color: var(--ink); background: var(--paper);
+body { margin: 0 auto; max-width: 60rem; padding: 1.2rem 1rem 3rem; color: var(--ink); background: var(--paper);
   font: 1rem/1.55 Georgia, "Times New Roman", serif; overflow-wrap: break-word;
   font-variant-ligatures: none; }
 h1, h2, h3, th, figcaption, .caption { font-family: Helvetica, Arial, "DejaVu Sans", sans-serif; }
@@ -35,7 +35,7 @@ code, pre { font-family: "DejaVu Sans Mono", Menlo, Consolas, monospace; font-si
 pre { white-space: pre-wrap; background: #f4f4f2; padding: .7rem; margin: .6rem 0; }
 a { color: #14507a; }
 @media (max-width: 40rem) { body { font-size: .97rem; } h1 { font-size: 1.4rem; }
-  .wide table { min-width: 34rem; } }
+  .wide table { min-width: 34rem; } .wide td:not(.n):not(.s) { min-width: 8rem; } }
 @page { size: A4; margin: 16mm 15mm; }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; } .wide { overflow: visible; }
   table { font-size: 7.8pt; } th { font-size: 7.4pt; } tr, figure, pre { break-inside: avoid; }
