@@ -15,13 +15,13 @@ from .ristretto255 import (
     ELEMENT_BYTES,
     GENERATOR,
     IDENTITY_ENCODING,
-    ORDER,
     Point,
     add,
     decode,
     encode,
     from_uniform_bytes,
     multiply,
+    negated,
 )
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def choose(stream: Iterator[int], sid: bytes, bits: list[int]) -> list[Choice]:
         scalar = randomness.scalar(stream)
         other = encode(from_uniform_bytes(blake3.first_bytes(stream, 2 * ELEMENT_BYTES)))
         mask = hash_to_point(sid, index, bit, other)
-        own = encode(add(multiply(scalar, GENERATOR), multiply(ORDER - 1, mask)))
+        own = encode(add(multiply(scalar, GENERATOR), negated(mask)))
         choices.append(Choice(bit, scalar, other + own if bit else own + other))
     return choices
 

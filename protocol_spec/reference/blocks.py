@@ -6,8 +6,14 @@ Many blocks are an array of shape (n, 16), uint8. A field element as an integer 
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BLOCK_BYTES = 16
 EVERY_EIGHTH = int("01" * 256, 16)
@@ -68,7 +74,20 @@ def multiply(a: int, b: int) -> int:
 
     The bits stand eight apart, so that no carry of the integers' product reaches the next coefficient.
     """
-    digits = f"{spaced(a) * spaced(b) & EVERY_EIGHTH:0512x}"
+    return reduced(spaced(a) * spaced(b))
+
+
+def inner_product(a: Sequence[int], b: Sequence[int]) -> int:
+    """Add up the products of two lists of one length; only the last bit of each eight counts, before and after."""
+    total = 0
+    for x, y in zip(a, b, strict=True):
+        total ^= spaced(x) * spaced(y)
+    return reduced(total)
+
+
+def reduced(spaced_product: int) -> int:
+    """Return what a sum of products of spaced elements stands for, below degree 128."""
+    digits = f"{spaced_product & EVERY_EIGHTH:0512x}"
     product = int(digits[1::2], 2)
     for _ in range(2):  # the first time leaves at most seven bits too many
         high = product >> 128
@@ -76,6 +95,7 @@ def multiply(a: int, b: int) -> int:
     return product
 
 
+@lru_cache(maxsize=1 << 12)  # the coefficients of a check meet 128 columns
 def spaced(value: int) -> int:
     """Put seven zeros between neighbouring bits."""
     return int("0".join(f"{value:b}"), 16)

@@ -116,6 +116,11 @@ def add(p: Point, q: Point) -> Point:
     return Point(e * f % P, g * h % P, f * g % P, e * h % P)
 
 
+def negated(p: Point) -> Point:
+    """Return what adds up with a point to the identity."""
+    return Point(-p.x % P, p.y, p.z, -p.t % P)
+
+
 def multiply(scalar: int, point: Point) -> Point:
     """Return the multiple of a point, by doubling and adding from the highest bit."""
     product = IDENTITY

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import blake3, pprf
-from .blocks import BLOCK_BYTES, block, counters, hashed, integer, multiply, xor_all
+from .blocks import BLOCK_BYTES, block, counters, hashed, inner_product, integer, xor_all
 from .errors import DecodeError, VerificationError
 
 DEPTH = 8
@@ -159,10 +159,7 @@ def subspace_coefficients(sid: bytes, transcript: bytes, count: int) -> list[int
 def subspace_hash(coefficients: list[int], column: np.ndarray) -> int:
     """Hash a column linearly to 128 bits; its last chunk is the sacrificed mask."""
     chunks = column.reshape(-1, BLOCK_BYTES)
-    total = integer(chunks[-1])
-    for coefficient, chunk in zip(coefficients, chunks[:-1], strict=True):
-        total ^= multiply(coefficient, integer(chunk))
-    return total
+    return integer(chunks[-1]) ^ inner_product(coefficients, [integer(chunk) for chunk in chunks[:-1]])
 
 
 def column_digest(sid: bytes, hashes: list[int]) -> bytes:
