@@ -154,6 +154,20 @@ def kernel_table(results: Results) -> str:
     return "\n".join(lines)
 
 
+def exact(results: Results) -> str:
+    """Return how many runs at full size gave exactly the plain join."""
+    if "exact" not in results:
+        return "Not run at this commit."
+    lines = ["| suite, receiver x sender | runs | exact | minutes |", "|---|---:|---:|---:|"]
+    for each in results["exact"]["runs"]:
+        name, _, sizes = each["name"].partition(" ")
+        counts = " x ".join(f"{int(count):,}" for count in sizes.split(" x "))
+        lines.append(
+            f"| `{name}`, {counts} | {each['runs']} | {each['right']} | {each['seconds'] / 60:.1f} |"
+        )
+    return "\n".join(lines)
+
+
 def phases(results: Results) -> str:
     """Return where the time of a run from files goes."""
     requester, holder = (results["files"]["seconds"][side] for side in ("requester", "holder"))
@@ -173,6 +187,7 @@ def origin(results: Results) -> str:
 
 
 TABLES: dict[str, Callable[[Results], str]] = {
+    "exact": exact,
     "goals": goals,
     "kernels": kernel_table,
     "origin": origin,

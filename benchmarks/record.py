@@ -2,7 +2,7 @@
 Measure everything that ``docs/performance.md`` shows, and keep it as the results of a named machine.
 
 ``python -m benchmarks record NAME`` writes ``benchmarks/results/NAME/*.json``; ``python -m benchmarks pages`` makes the
-tables of the page from the newest of them. A run of all parts takes a quarter of an hour on two quiet cores.
+tables of the page from the newest of them. A run of all parts takes half an hour on two quiet cores.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import files, forecast, gate, kernels, suite
+from benchmarks import exact, files, forecast, gate, kernels, suite
 from benchmarks.workload import LEAD_SIZE
 from psi.wire import Suite
 
@@ -54,6 +54,7 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "gate": lambda: gate.measure(rows=LEAD_SIZE, repeat=7, threads=2),
     "gate-10-million": lambda: gate.measure(rows=MANY_ROWS, repeat=1, threads=2),
     "forecast": lambda: forecast.measure(Suite.VOLE_MALICIOUS, repeat=3),
+    "exact": exact.measure,
 }
 
 

@@ -188,7 +188,7 @@ def test_the_command_makes_a_bundle_and_a_second_one_repeats_its_facts(
     psi_command: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     small = ("--requests", "300", "--records", "500", "--repeat", "1", "--links", "none", "--json")
-    some = ("--alternatives", f"{HAPPENED},{LEAD},ecdh/holder-learns")
+    some = ("--alternatives", f"{HAPPENED},{LEAD}")
     shown = [
         json.loads(psi_command("bench", *small, *some, "--out", name, timeout_s=300).stdout)
         for name in ("one", "two")
@@ -197,7 +197,7 @@ def test_the_command_makes_a_bundle_and_a_second_one_repeats_its_facts(
     assert shown[0]["facts_sha256"] == shown[1]["facts_sha256"]
     record = load(tmp_path / "one" / "results.json")
     assert record.facts_sha256 == shown[0]["facts_sha256"]
-    assert {each.alternative for each in record.lines} == {HAPPENED, LEAD, "ecdh/holder-learns"}
+    assert {each.alternative for each in record.lines} == {HAPPENED, LEAD}
     verified = psi_command("bench", "--verify", "one")
     assert verified.returncode == 0, verified.stderr
     page = tmp_path / "one" / "report.html"
