@@ -137,7 +137,7 @@ def test_the_first_sizes_with_several_batches_of_the_correlation_give_the_plaint
 ) -> None:
     draw = random.Random(10)
     several = [count for count in boundaries(suite, 300_000) if count > MOST]
-    batches = {trees_of(count, suite)[2] for count in several}
+    batches = {trees_of(count, suite, TREE_DEPTH)[2] for count in several}
     assert {1, 2, 3} <= batches
     for count in several:
         check(suite, count, 1000, draw)
