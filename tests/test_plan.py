@@ -257,6 +257,24 @@ def test_the_command_knows_the_side_from_the_identity(psi_inside: Command, case:
     assert "Mbit/s" in ask("--side", "requester", "--link", "100").stdout
 
 
+def test_the_command_says_which_trees_are_the_quickest_on_a_link(
+    psi_inside: Command, case: Path, tmp_path: Path
+) -> None:
+    scenario.agree(tmp_path, requests=REQUESTS, records=1_280_000)
+
+    def ask(*options: str) -> str:
+        done = psi_inside(
+            *("plan", case / "requests.csv", "--terms", tmp_path / scenario.TERMS, "--side", "requester"),
+            *("--peer-rows", "1280000", *options),
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    assert "--link tells which is the quickest" in ask()
+    assert "tree_depth = 9 in the terms would be the quickest on this link" in ask("--link", "0.1")
+    assert "the one of the terms is the quickest on this link" in ask("--link", "1000000000")
+
+
 def test_an_identity_of_neither_side_is_told_so(psi_inside: Command, case: Path, tmp_path: Path) -> None:
     psi_inside("id", "new", "--name", "Somebody Else", "--identity", tmp_path / "keys")
     done = psi_inside(

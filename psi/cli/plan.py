@@ -118,7 +118,7 @@ def _trees(made: Plan) -> list[str]:
         return []
     known_link = made.link_mbit_s is not None
     told = [
-        f"tree_depth {each.tree_depth} {megabytes(each.bytes_total)} and {seconds(each.exchange_s + each.link_s)}"
+        f"tree_depth {each.tree_depth}: {megabytes(each.bytes_total)}, {seconds(each.exchange_s + each.link_s)}"
         for each in (own, *others)
     ]
     best = min(made.trees, key=lambda each: each.exchange_s + each.link_s)
@@ -128,4 +128,4 @@ def _trees(made: Plan) -> list[str]:
         advice = "the one of the terms is the quickest on this link"
     else:
         advice = f"tree_depth = {best.tree_depth} in the terms would be the quickest on this link"
-    return [f"trees      {'; '.join(told)}: {advice}"]
+    return [f"trees      {'; '.join(told)}", f"           {advice}"]
