@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 from psi import terms
+from psi.cli.terms import new
 from psi.recipes import RECIPES
-from psi.wire import Suite
+from psi.wire import TREE_DEPTH, TREE_DEPTHS, Suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -222,3 +224,10 @@ def test_diff_names_each_field_and_ends_with_4(folder: Path, psi_inside: Command
 def test_help_names_every_recipe_and_every_suite(psi_inside: Command) -> None:
     text = "".join(psi_inside("terms", "new", "--help").stdout.split())  # click breaks lines at hyphens
     assert all(name in text for name in (*RECIPES, *(suite.value for suite in Suite)))
+
+
+def test_the_depths_of_trees_are_those_of_the_protocol() -> None:
+    (option,) = (each for each in new.params if each.name == "tree_depth")
+    assert isinstance(option.type, click.IntRange)
+    assert (option.type.min, option.type.max) == (min(TREE_DEPTHS), max(TREE_DEPTHS))
+    assert option.default == TREE_DEPTH
