@@ -56,7 +56,7 @@ test-slow: test ## and at a million items and more, with overflow checks, by eve
 	  else echo "make: this processor cannot run the backend $$backend: left out" >&2; fi; \
 	done
 
-bench: .venv/.dev .venv-peers/.done ## this tool beside other ways and other systems, 1.28 million rows: about ten minutes
+bench: .venv/.dev .venv-peers/.done ## this tool beside other ways and other systems, 1.28 million rows: about twenty minutes
 	rm -rf bench-run/$(MACHINE)
 	$(BIN)/python -m benchmarks compare $(MACHINE) --repeat $(REPEAT) --out bench-run/$(MACHINE) $(BENCH_OPTIONS)
 

@@ -17,7 +17,7 @@ from psi.errors import DecodeError
 
 PROTOCOL = "psi/1"
 MAX_ITEMS = 1 << 28  # psi.md, "Limits"; positions then fit 32 bits
-TREE_DEPTHS = (7, 8, 9)  # silent-vole.md, "Sizes": deeper trees send less and take longer
+TREE_DEPTHS = (7, 8, 9)  # silent-vole.md, "Sizes": deeper trees send less and may take longer
 TREE_DEPTH = 8  # where the terms say nothing else
 DIGEST_BYTES = 32  # SHA-256 and BLAKE3
 NONCE_BYTES = 32

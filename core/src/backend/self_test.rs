@@ -1,7 +1,7 @@
 //! Whether the kernels of a backend give, on this very processor, what the portable ones give.
 //!
-//! A backend is tested when the process first asks for one, in under a millisecond, and not used unless it agrees: a
-//! wrong result of a kernel would be a wrong answer to a peer, or a secret shown. The tests of the crate try far more.
+//! A backend is tested when the process first asks for one, and not used unless it agrees: a wrong result of a kernel would
+//! be a wrong answer to a peer, or a secret shown. The tests of the crate try far more.
 
 use super::convolution::{BLOCK, Matrices};
 use super::{Backend, portable};

@@ -8,7 +8,7 @@ pub(super) mod emulated;
 use super::*;
 
 /// Returns every backend that can be tried here: AVX-512 also where a test can provide for the instructions that are
-/// missing, which takes microseconds for each.
+/// missing, slowly.
 pub(crate) fn every_backend() -> Vec<Backend> {
     let mut backends = Backend::available();
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]

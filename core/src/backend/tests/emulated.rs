@@ -2,7 +2,7 @@
 //!
 //! The processor faults at an instruction that it does not know; what is here catches the fault and does the instruction
 //! on the registers that the system has saved, as Intel's manual (volume 2) describes it. All others run as they are. So
-//! the kernels are tried as they were compiled, on every processor since Skylake-X.
+//! the kernels are tried as they were compiled, on every processor with AVX-512F, BW, DQ and VL.
 
 #![allow(unsafe_code, clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap)]
 #![allow(clippy::cast_ptr_alignment)] // the saved state is aligned to 64 bytes
