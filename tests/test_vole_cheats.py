@@ -273,7 +273,7 @@ def extension_with(
         message, extended = honest(sid, prefix, base_keys, size, malicious=malicious)
         trees_bytes = softspoken.GROUPS * softspoken.TREE_BYTES
         trees = bytearray(message[:trees_bytes])
-        columns = bytearray(message[trees_bytes : trees_bytes + 15 * size // 8])
+        columns = bytearray(message[trees_bytes : trees_bytes + (softspoken.GROUPS - 1) * size // 8])
         leaves = message[trees_bytes + len(columns) : -softspoken.SUBSPACE_CHECK_BYTES]
         change_trees(trees)
         change_columns(columns)
@@ -300,9 +300,10 @@ def both_sides_of_a_level(trees: bytearray) -> None:
 
 
 def other_bits_in_every_group(columns: bytearray) -> None:
-    """Change one bit in the columns of all groups but the first: unseen only if all those bytes of delta are zero."""
-    for group in range(15):
-        columns[group * len(columns) // 15] ^= 1
+    """Change one bit in the columns of all groups but the first: unseen only if delta is zero in all of them."""
+    corrections = softspoken.GROUPS - 1
+    for group in range(corrections):
+        columns[group * len(columns) // corrections] ^= 1
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """
 Correlated OTs from 128 base OTs (silent-vole.md, "OT extension").
 
-SoftSpokenOT (Roy, CRYPTO 2022) with k = 8 and both checks of its malicious form. The receiver has bits x_j and blocks
+SoftSpokenOT (Roy, CRYPTO 2022) with k = 4 and both checks of its malicious form. The receiver has bits x_j and blocks
 M_j, the sender delta and blocks K_j, with M_j = K_j + x_j·delta.
 """
 
@@ -15,8 +15,8 @@ from . import blake3, pprf
 from .blocks import BLOCK_BYTES, block, counters, hashed, inner_product, integer, xor_all
 from .errors import DecodeError, VerificationError
 
-DEPTH = 8
-GROUPS = 16
+DEPTH = 4
+GROUPS = 32
 LEAVES = 2**DEPTH
 CHUNK_BITS = 128
 TREE_BYTES = (DEPTH - 1) * 2 * BLOCK_BYTES

@@ -1,4 +1,4 @@
-//! Correlated OTs from the base OTs: `SoftSpoken` (Roy, CRYPTO 2022) with k = 8 (silent-vole.md, 5).
+//! Correlated OTs from the base OTs: `SoftSpoken` (Roy, CRYPTO 2022) with k = 4 (silent-vole.md, 5).
 //!
 //! The receiver gets bits `x_j` and blocks `M_j`, the sender, who holds delta, blocks `K_j`, and
 //! `M_j = K_j + x_j*delta`. In the malicious suite the receiver proves that its trees are consistent and that all its
@@ -17,7 +17,7 @@ use crate::fixed_key::FixedKey;
 use crate::params::SID_BYTES;
 
 /// Bits of delta that one tree covers.
-const DEPTH: usize = 8;
+const DEPTH: usize = 4;
 const GROUPS: usize = 128 / DEPTH;
 const LEAVES: usize = 1 << DEPTH;
 /// Blocks of the corrections of one tree: two for each level but the first.
@@ -26,7 +26,7 @@ const LEAF_CHECK_BYTES: usize = 64;
 /// COTs are made, and columns checked, 128 at a time.
 pub const CHUNK: usize = 128;
 /// Blocks of each leaf's stream that are made at a time: the leaves of a tree then fill 16 KiB.
-const STEP: usize = 4;
+const STEP: usize = 64;
 
 /// What both parties know of an extension.
 #[derive(Clone, Copy)]
@@ -178,7 +178,7 @@ impl Extension<'_> {
         }
     }
 
-    #[allow(clippy::cast_possible_truncation)] // a group below 16
+    #[allow(clippy::cast_possible_truncation)] // a group below 32
     fn leaf_digest(&self, group: usize, values: &[[u128; 2]]) -> [u8; 32] {
         let bytes: Vec<u8> = values.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
         derive("psi/1 softspoken leaves", &[self.sid, &[group as u8], &bytes])

@@ -225,7 +225,7 @@ mod tests {
         let lead = new(1_736_973);
         let (batch, bootstrap) = (Batch { trees: 1044, depth: 8 }, Batch { trees: 1024, depth: 5 });
         assert_eq!((lead.batches, lead.batch, lead.bootstrap), (13, batch, Some(bootstrap)));
-        assert_eq!((lead.cots(), lead.padded(), lead.total_bytes()), (244_896, 245_120, 3_877_312));
+        assert_eq!((lead.cots(), lead.padded(), lead.total_bytes()), (244_896, 245_120, 4_368_064));
         for length in [0, MAX_LENGTH + 1] {
             let error = CoreError::CorrelationLength { length, limit: MAX_LENGTH };
             assert_eq!(Sizes::new(length, 128, true, TREE_DEPTH), Err(error));

@@ -32,8 +32,8 @@ fn refused(extension: &Extension<'_>, message: &[u8]) -> Option<CoreError> {
 
 #[test]
 fn the_relation_holds_on_every_backend_at_every_length() {
-    // One step of the streams is four blocks: below, at and above.
-    for count in [2, 3, 4, 5, 9].map(|chunks| chunks * CHUNK) {
+    // One step of the streams is 64 blocks: below, at and above.
+    for count in [2, 3, 63, 64, 65, 130].map(|chunks| chunks * CHUNK) {
         let mut messages = Vec::new();
         for (backend, malicious) in
             Backend::available().into_iter().flat_map(|backend| [(backend, true), (backend, false)])
@@ -67,7 +67,7 @@ fn a_wrong_correction_of_a_tree_trips_the_leaf_check() {
     let (_, message) = run(&extension);
     let error = Some(CoreError::FailedCheck { check: "leaves of the extension" });
     // Both blocks of a level: one of them is what the sender unmasks, the other it never sees.
-    for (tree, level) in [(0, 0), (3, 2), (15, 6)] {
+    for (tree, level) in [(0, 0), (3, 1), (31, 2)] {
         let found: Vec<bool> = [0, 1]
             .map(|side| {
                 let mut message = message.clone();
@@ -80,7 +80,7 @@ fn a_wrong_correction_of_a_tree_trips_the_leaf_check() {
         // The other block changes the transcript, and with it the challenge of the other check.
     }
     let checks = message.len() - subspace::CHECK_BYTES - GROUPS * LEAF_CHECK_BYTES;
-    for place in [0, 31, 32, 63, 15 * 64 + 5] {
+    for place in [0, 31, 32, 63, 31 * 64 + 5] {
         let mut message = message.clone();
         message[checks + place] ^= 0x80;
         assert_eq!(refused(&extension, &message), error, "{place}");
@@ -105,12 +105,12 @@ fn cheat(extension: &Extension<'_>, group: usize) -> Vec<u8> {
 #[test]
 fn unequal_columns_trip_the_subspace_check_unless_delta_hides_them() {
     let extension = extension(Backend::Portable, 3 * CHUNK, true);
-    for group in [1, 7, 15] {
+    for group in [1, 14, 31] {
         let forged = cheat(&extension, group);
         let error = CoreError::FailedCheck { check: "columns of the extension" };
         assert_eq!(refused(&extension, &forged), Some(error));
-        // The error meets only the bits of delta in this group: with those zero it goes unseen, at a chance of 2^-8.
-        let hidden = DELTA & !(0xff << (DEPTH * group));
+        // The error meets only the bits of delta in this group: with those zero it goes unseen, at a chance of 2^-4.
+        let hidden = DELTA & !(0xf << (DEPTH * group));
         let (pairs, _) = base_keys();
         let chosen: Vec<u128> =
             pairs.iter().enumerate().map(|(bit, pair)| pair[usize::from(hidden >> bit & 1 == 0)]).collect();
