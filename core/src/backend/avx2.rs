@@ -98,61 +98,36 @@ mod wide {
 }
 
 /// Keyed BLAKE3 over eight messages.
-pub(super) mod blake3 {
+mod blake3 {
     use core::arch::x86_64::*;
 
     use super::super::portable::Lengths;
-    use super::super::vector::{FLAGS, INITIAL, SCHEDULE, blake3_kernel};
-
-    /// Exchanges rows and columns of an 8x8 matrix of words.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    pub(in super::super) fn transpose(r: [__m256i; 8]) -> [__m256i; 8] {
-        let mut pairs = r;
-        for i in 0..4 {
-            pairs[2 * i] = _mm256_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
-            pairs[2 * i + 1] = _mm256_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
-        }
-        let mut quads = r;
-        for i in 0..2 {
-            quads[4 * i] = _mm256_unpacklo_epi64(pairs[4 * i], pairs[4 * i + 2]);
-            quads[4 * i + 1] = _mm256_unpackhi_epi64(pairs[4 * i], pairs[4 * i + 2]);
-            quads[4 * i + 2] = _mm256_unpacklo_epi64(pairs[4 * i + 1], pairs[4 * i + 3]);
-            quads[4 * i + 3] = _mm256_unpackhi_epi64(pairs[4 * i + 1], pairs[4 * i + 3]);
-        }
-        let mut columns = r;
-        for i in 0..4 {
-            columns[i] = _mm256_permute2x128_si256::<0x20>(quads[i], quads[i + 4]);
-            columns[i + 4] = _mm256_permute2x128_si256::<0x31>(quads[i], quads[i + 4]);
-        }
-        columns
-    }
+    use super::super::vector::{COLUMNS, DIAGONALS, FLAGS, INITIAL, SCHEDULE, blake3_kernel};
 
     /// The words of eight blocks, one word of all of them a vector.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub(in super::super) fn load_words(blocks: &[[u8; 64]; 8]) -> [__m256i; 16] {
-        let mut rows = [[_mm256_setzero_si256(); 8]; 2];
-        for (i, block) in blocks.iter().enumerate() {
-            // SAFETY: both vectors lie inside the block of 64 bytes.
-            unsafe {
-                rows[0][i] = _mm256_loadu_si256(block.as_ptr().cast());
-                rows[1][i] = _mm256_loadu_si256(block.as_ptr().add(32).cast());
-            }
-        }
+    fn load_words(blocks: &[[u8; 64]; 8]) -> [__m256i; 16] {
         let mut words = [_mm256_setzero_si256(); 16];
-        words[..8].copy_from_slice(&transpose(rows[0]));
-        words[8..].copy_from_slice(&transpose(rows[1]));
+        for (quarter, words) in words.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+            let part = |block: &[u8; 64]| block[16 * quarter..].as_ptr().cast();
+            // SAFETY: a quarter of a block is 16 bytes; the load needs no alignment.
+            let row = |i: usize| unsafe { _mm256_loadu2_m128i(part(&blocks[i + 4]), part(&blocks[i])) };
+            *words = transpose([row(0), row(1), row(2), row(3)]);
+        }
         words
     }
 
     /// Writes eight hashes of eight words.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub(in super::super) fn store_words(words: [__m256i; 8], hashes: &mut [[u8; 32]; 8]) {
-        for (hash, row) in hashes.iter_mut().zip(transpose(words)) {
-            // SAFETY: the hash is writable and as long as the vector.
-            unsafe { _mm256_storeu_si256(hash.as_mut_ptr().cast(), row) };
+    fn store_words(words: [__m256i; 8], hashes: &mut [[u8; 32]; 8]) {
+        for (half, words) in words.as_chunks::<4>().0.iter().enumerate() {
+            let mut part = |i: usize| hashes[i][16 * half..].as_mut_ptr().cast();
+            for (i, row) in transpose(*words).into_iter().enumerate() {
+                // SAFETY: half of a hash is 16 bytes; the store needs no alignment.
+                unsafe { _mm256_storeu2_m128i(part(i + 4), part(i), row) };
+            }
         }
     }
 
@@ -185,6 +160,8 @@ pub(super) mod blake3 {
     blake3_kernel! {
         features: "avx2", vector: __m256i, lanes: 8,
         splat: _mm256_set1_epi32, add: _mm256_add_epi32, xor: _mm256_xor_si256,
+        low_32: _mm256_unpacklo_epi32, high_32: _mm256_unpackhi_epi32,
+        low_64: _mm256_unpacklo_epi64, high_64: _mm256_unpackhi_epi64,
         rotate_16: rotate_16, rotate_12: rotate_12, rotate_8: rotate_8, rotate_7: rotate_7,
         load: load_words, store: store_words, load_lengths: _mm256_loadu_si256,
     }

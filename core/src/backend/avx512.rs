@@ -79,43 +79,61 @@ mod blocks {
     }
 }
 
-/// Keyed BLAKE3 over sixteen messages; blocks and hashes are transposed eight at a time.
+/// Keyed BLAKE3 over sixteen messages.
 mod blake3 {
     use core::arch::x86_64::*;
 
-    use super::super::avx2::blake3 as eight;
     use super::super::portable::Lengths;
-    use super::super::vector::{FLAGS, INITIAL, SCHEDULE, blake3_kernel};
+    use super::super::vector::{COLUMNS, DIAGONALS, FLAGS, INITIAL, SCHEDULE, blake3_kernel};
 
+    /// The words of sixteen blocks, one word of all of them a vector.
     #[inline]
     #[target_feature(enable = "avx2,avx512f")]
     fn load_words(blocks: &[[u8; 64]; 16]) -> [__m512i; 16] {
-        let (halves, _) = blocks.as_chunks::<8>();
-        let (low, high) = (eight::load_words(&halves[0]), eight::load_words(&halves[1]));
         let mut words = [_mm512_setzero_si512(); 16];
-        for i in 0..16 {
-            words[i] = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low[i]), high[i]);
+        for (half, words) in words.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+            let part = |i: usize| {
+                // SAFETY: half a block is 32 bytes; the load needs no alignment.
+                unsafe { _mm256_loadu_si256(blocks[i][32 * half..].as_ptr().cast()) }
+            };
+            // Blocks four apart side by side: one exchange of lanes brings all in order.
+            let row = |i: usize| _mm512_inserti64x4::<1>(_mm512_castsi256_si512(part(i)), part(i + 4));
+            let first = transpose([row(0), row(1), row(2), row(3)]);
+            let second = transpose([row(8), row(9), row(10), row(11)]);
+            for (i, (first, second)) in first.into_iter().zip(second).enumerate() {
+                words[i] = _mm512_shuffle_i32x4::<0b10_00_10_00>(first, second);
+                words[i + 4] = _mm512_shuffle_i32x4::<0b11_01_11_01>(first, second);
+            }
         }
         words
     }
 
+    /// Writes sixteen hashes of eight words.
     #[inline]
     #[target_feature(enable = "avx2,avx512f")]
     fn store_words(words: [__m512i; 8], hashes: &mut [[u8; 32]; 16]) {
-        let mut low = [_mm256_setzero_si256(); 8];
-        let mut high = low;
-        for i in 0..8 {
-            low[i] = _mm512_castsi512_si256(words[i]);
-            high[i] = _mm512_extracti64x4_epi64::<1>(words[i]);
+        let first_lanes = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+        let last_lanes = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+        let (halves, _) = words.as_chunks::<4>();
+        // Lane k of row i belongs to hash 4k + i.
+        for (i, (low, high)) in transpose(halves[0]).into_iter().zip(transpose(halves[1])).enumerate() {
+            for (first, lanes) in [(i, first_lanes), (i + 8, last_lanes)] {
+                let pair = _mm512_permutex2var_epi64(low, lanes, high);
+                // SAFETY: a hash is 32 bytes; the store needs no alignment.
+                unsafe {
+                    _mm256_storeu_si256(hashes[first].as_mut_ptr().cast(), _mm512_castsi512_si256(pair));
+                    let second = _mm512_extracti64x4_epi64::<1>(pair);
+                    _mm256_storeu_si256(hashes[first + 4].as_mut_ptr().cast(), second);
+                }
+            }
         }
-        let (halves, _) = hashes.as_chunks_mut::<8>();
-        eight::store_words(low, &mut halves[0]);
-        eight::store_words(high, &mut halves[1]);
     }
 
     blake3_kernel! {
         features: "avx2,avx512f", vector: __m512i, lanes: 16,
         splat: _mm512_set1_epi32, add: _mm512_add_epi32, xor: _mm512_xor_si512,
+        low_32: _mm512_unpacklo_epi32, high_32: _mm512_unpackhi_epi32,
+        low_64: _mm512_unpacklo_epi64, high_64: _mm512_unpackhi_epi64,
         rotate_16: _mm512_ror_epi32::<16>, rotate_12: _mm512_ror_epi32::<12>,
         rotate_8: _mm512_ror_epi32::<8>, rotate_7: _mm512_ror_epi32::<7>,
         load: load_words, store: store_words, load_lengths: _mm512_loadu_si512,

@@ -14,6 +14,10 @@ pub(super) const SCHEDULE: [[usize; 16]; 7] = [
     [11, 15, 5, 0, 1, 9, 8, 6, 14, 10, 2, 12, 3, 4, 7, 13],
 ];
 
+/// The words of the state that are mixed with each other in the first and in the second half of a round (section 2.2).
+pub(super) const COLUMNS: [[usize; 4]; 4] = [[0, 4, 8, 12], [1, 5, 9, 13], [2, 6, 10, 14], [3, 7, 11, 15]];
+pub(super) const DIAGONALS: [[usize; 4]; 4] = [[0, 5, 10, 15], [1, 6, 11, 12], [2, 7, 8, 13], [3, 4, 9, 14]];
+
 /// The first four words of the initial value of BLAKE3 (section 2.2).
 pub(super) const INITIAL: [u32; 4] = [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a];
 /// Flags of the only block of the only chunk: `CHUNK_START | CHUNK_END | ROOT`.
@@ -219,23 +223,59 @@ macro_rules! blake3_kernel {
     (
         features: $features:literal, vector: $vector:ty, lanes: $lanes:literal,
         splat: $splat:expr, add: $add:ident, xor: $xor:ident,
+        low_32: $low_32:ident, high_32: $high_32:ident, low_64: $low_64:ident, high_64: $high_64:ident,
         rotate_16: $rotate_16:expr, rotate_12: $rotate_12:expr, rotate_8: $rotate_8:expr, rotate_7: $rotate_7:expr,
         load: $load_words:ident, store: $store_words:ident, load_lengths: $load_lengths:expr $(,)?
     ) => {
         const MESSAGES: usize = $lanes;
 
+        /// Exchanges rows and columns of the 4x4 matrix of words in each 128-bit lane.
         #[inline]
         #[target_feature(enable = $features)]
-        fn mix(v: &mut [$vector; 16], at: [usize; 4], x: $vector, y: $vector) {
-            let [a, b, c, d] = at;
-            v[a] = $add($add(v[a], v[b]), x);
-            v[d] = $rotate_16($xor(v[d], v[a]));
-            v[c] = $add(v[c], v[d]);
-            v[b] = $rotate_12($xor(v[b], v[c]));
-            v[a] = $add($add(v[a], v[b]), y);
-            v[d] = $rotate_8($xor(v[d], v[a]));
-            v[c] = $add(v[c], v[d]);
-            v[b] = $rotate_7($xor(v[b], v[c]));
+        fn transpose([a, b, c, d]: [$vector; 4]) -> [$vector; 4] {
+            let (ab, ab_high) = ($low_32(a, b), $high_32(a, b));
+            let (cd, cd_high) = ($low_32(c, d), $high_32(c, d));
+            [$low_64(ab, cd), $high_64(ab, cd), $low_64(ab_high, cd_high), $high_64(ab_high, cd_high)]
+        }
+
+        /// Mixes four columns or four diagonals of the state, step by step, since none of the four waits for another.
+        macro_rules! mix {
+            ($v:ident, $quarters:expr, $x:expr, $y:expr) => {
+                for (&[a, b, ..], x) in $quarters.iter().zip($x) {
+                    $v[a] = $add($add($v[a], x), $v[b]);
+                }
+                for &[a, .., d] in &$quarters {
+                    $v[d] = $rotate_16($xor($v[d], $v[a]));
+                }
+                for &[.., c, d] in &$quarters {
+                    $v[c] = $add($v[c], $v[d]);
+                }
+                for &[_, b, c, _] in &$quarters {
+                    $v[b] = $rotate_12($xor($v[b], $v[c]));
+                }
+                for (&[a, b, ..], y) in $quarters.iter().zip($y) {
+                    $v[a] = $add($add($v[a], y), $v[b]);
+                }
+                for &[a, .., d] in &$quarters {
+                    $v[d] = $rotate_8($xor($v[d], $v[a]));
+                }
+                for &[.., c, d] in &$quarters {
+                    $v[c] = $add($v[c], $v[d]);
+                }
+                for &[_, b, c, _] in &$quarters {
+                    $v[b] = $rotate_7($xor($v[b], $v[c]));
+                }
+            };
+        }
+
+        /// A function for each round: in a loop the places of the words would be numbers to look up.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn round<const NUMBER: usize>(v: &mut [$vector; 16], words: &[$vector; 16]) {
+            let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = const { SCHEDULE[NUMBER] };
+            let w = words;
+            mix!(v, COLUMNS, [w[a], w[c], w[e], w[g]], [w[b], w[d], w[f], w[h]]);
+            mix!(v, DIAGONALS, [w[i], w[k], w[m], w[o]], [w[j], w[l], w[n], w[p]]);
         }
 
         #[inline]
@@ -257,16 +297,13 @@ macro_rules! blake3_kernel {
             }
             v[14] = message_bytes;
             v[15] = $splat((FLAGS | mode).cast_signed());
-            for s in &SCHEDULE {
-                mix(&mut v, [0, 4, 8, 12], words[s[0]], words[s[1]]);
-                mix(&mut v, [1, 5, 9, 13], words[s[2]], words[s[3]]);
-                mix(&mut v, [2, 6, 10, 14], words[s[4]], words[s[5]]);
-                mix(&mut v, [3, 7, 11, 15], words[s[6]], words[s[7]]);
-                mix(&mut v, [0, 5, 10, 15], words[s[8]], words[s[9]]);
-                mix(&mut v, [1, 6, 11, 12], words[s[10]], words[s[11]]);
-                mix(&mut v, [2, 7, 8, 13], words[s[12]], words[s[13]]);
-                mix(&mut v, [3, 4, 9, 14], words[s[14]], words[s[15]]);
-            }
+            round::<0>(&mut v, &words);
+            round::<1>(&mut v, &words);
+            round::<2>(&mut v, &words);
+            round::<3>(&mut v, &words);
+            round::<4>(&mut v, &words);
+            round::<5>(&mut v, &words);
+            round::<6>(&mut v, &words);
             let mut output = [$splat(0); 8];
             for i in 0..8 {
                 output[i] = $xor(v[i], v[i + 8]);
