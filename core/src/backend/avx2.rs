@@ -1,22 +1,22 @@
 //! The kernels for AVX2 with AES-NI and PCLMULQDQ, and for the 256-bit forms of both where the processor has them.
 //!
-//! BLAKE3 takes sixteen messages at once where there is AVX-512F.
+//! BLAKE3 takes sixteen messages at once, and the convolution vectors of 512 bits, where there are AVX-512F and AVX-512BW.
 
 #![allow(unsafe_code)] // each block has its reason; that the instructions exist is shown by `Avx2`
 #![allow(clippy::wildcard_imports, clippy::large_types_passed_by_value, clippy::trivially_copy_pass_by_ref)] // intrinsics
 
-use super::avx512::{self, Avx512F};
+use super::avx512::{self, Avx512Bw};
 use super::portable::{AesKey, Lengths};
 
 /// What [`Avx2::detect`] looks for.
 pub const NEEDS: &str = "avx2, aes, pclmulqdq";
 
-/// Evidence that the instructions of [`NEEDS`] are present, and whether `vaes` and `vpclmulqdq` are, and `avx512f`; made
-/// by [`Avx2::detect`] alone.
+/// Evidence that the instructions of [`NEEDS`] are present, and whether `vaes` and `vpclmulqdq` are, and `avx512f`
+/// with `avx512bw`; made by [`Avx2::detect`] alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avx2 {
     wide: bool,
-    sixteen: Option<Avx512F>,
+    pub(super) long: Option<Avx512Bw>,
 }
 
 impl Avx2 {
@@ -27,13 +27,13 @@ impl Avx2 {
             && is_x86_feature_detected!("aes")
             && is_x86_feature_detected!("pclmulqdq");
         let wide = is_x86_feature_detected!("vaes") && is_x86_feature_detected!("vpclmulqdq");
-        present.then_some(Self { wide, sixteen: Avx512F::detect() })
+        present.then_some(Self { wide, long: Avx512Bw::detect() })
     }
 
     /// Returns the same evidence without the wider forms, so that tests reach both.
     #[must_use]
     pub fn narrow(self) -> Self {
-        Self { wide: false, sixteen: None }
+        Self { wide: false, long: None }
     }
 }
 
@@ -208,7 +208,7 @@ pub(super) fn blake3_block(
     blocks: &[[u8; 64]],
     hashes: &mut [[u8; 32]],
 ) {
-    if let Some(evidence) = evidence.sixteen {
+    if let Some(evidence) = evidence.long {
         return avx512::blake3_sixteen(evidence, key, mode, lengths, blocks, hashes);
     }
     // SAFETY: an `Avx2` exists only if `detect` found avx2.

@@ -34,16 +34,16 @@ impl Avx512 {
     }
 }
 
-/// Evidence that avx512f is present, which sixteen BLAKE3 messages at once need and nothing more; made by
-/// [`Avx512F::detect`] alone. Processors from before those of [`Avx512`] have it.
+/// Evidence that avx512f and avx512bw are present, which some kernels need and nothing more; made by [`Avx512Bw::detect`]
+/// alone. Processors from before those of [`Avx512`] have them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Avx512F(());
+pub struct Avx512Bw(());
 
-impl Avx512F {
+impl Avx512Bw {
     /// Looks for the instructions.
     #[must_use]
     pub fn detect() -> Option<Self> {
-        is_x86_feature_detected!("avx512f").then_some(Self(()))
+        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw")).then_some(Self(()))
     }
 }
 
@@ -184,13 +184,13 @@ pub(super) fn blake3_block(
 }
 
 pub(super) fn blake3_sixteen(
-    _: Avx512F,
+    _: Avx512Bw,
     key: &[u32; 8],
     mode: u32,
     lengths: Lengths<'_>,
     blocks: &[[u8; 64]],
     hashes: &mut [[u8; 32]],
 ) {
-    // SAFETY: an `Avx512F` exists only if `detect` found avx512f, which implies avx2.
+    // SAFETY: an `Avx512Bw` exists only if `detect` found avx512f, which implies avx2.
     unsafe { blake3::blake3_block(key, mode, lengths, blocks, hashes) }
 }

@@ -11,6 +11,8 @@ use super::Backend;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512bw;
 #[cfg(test)]
 pub(super) mod tests;
 

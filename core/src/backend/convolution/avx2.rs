@@ -10,7 +10,7 @@ use core::arch::x86_64::*;
 
 use super::super::Backend;
 use super::super::avx2::Avx2;
-use super::{BLOCK, Cells, Matrices, WINDOW, fold, gather};
+use super::{BLOCK, Cells, Matrices, WINDOW, avx512bw, fold, gather};
 
 /// A sliced block of one lane.
 type Sliced = [__m256i; 4];
@@ -28,7 +28,10 @@ struct Tables {
     high: __m256i,
 }
 
-pub(super) fn convolve<const LANES: usize>(_: Avx2, passes: [&[Matrices]; 2], blocks: &mut [Cells<LANES>]) {
+pub(super) fn convolve<const LANES: usize>(evidence: Avx2, passes: [&[Matrices]; 2], blocks: &mut [Cells<LANES>]) {
+    if let Some(evidence) = evidence.long {
+        return avx512bw::convolve(evidence, passes, blocks);
+    }
     // SAFETY: an `Avx2` exists only if `detect` found avx2.
     unsafe {
         pass::<LANES, true>(passes[0], blocks);
