@@ -6,12 +6,13 @@
 
 use std::ops::{Add, AddAssign, Mul};
 
+use zerocopy::FromZeros;
 use zeroize::{DefaultIsZeroes, Zeroize};
 
 use crate::backend::portable;
 
 /// An element of GF(2^128). It has no `Debug`, since elements are mostly secrets.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, FromZeros)]
 #[repr(transparent)]
 pub struct Gf128(pub u128);
 

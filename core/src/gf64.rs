@@ -7,12 +7,13 @@
 
 use std::ops::{Add, AddAssign, Mul};
 
+use zerocopy::FromZeros;
 use zeroize::DefaultIsZeroes;
 
 use crate::backend::portable;
 
 /// An element of GF(2^64). It has no `Debug`, since elements are mostly secrets.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, FromZeros)]
 #[repr(transparent)]
 pub struct Gf64(pub u64);
 

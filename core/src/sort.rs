@@ -1,6 +1,7 @@
 //! Sorts pseudorandom values of 64 or 128 bits on the threads of the pool at hand.
 
 use rayon::prelude::*;
+use zerocopy::FromZeros;
 
 use crate::backend::memory::zeroed;
 
@@ -17,7 +18,7 @@ const RUN_LOG: u32 = 1;
 const MAX_INNER_BITS: u32 = 14;
 
 /// What is sorted here: an unsigned integer, whose leading bits are uniform for the time that is promised.
-pub trait Word: Copy + Default + Ord + Send + Sync {
+pub trait Word: Copy + Default + FromZeros + Ord + Send + Sync {
     /// Returns so many of its bits, at least one, behind the first `skipped`.
     fn digit(self, skipped: u32, bits: u32) -> usize;
 }

@@ -1,13 +1,14 @@
 //! Items into the order of their bins, each bin in the order of the list.
 
 use rayon::prelude::*;
+use zerocopy::FromZeros;
 use zeroize::Zeroize;
 
 use super::rows::RowHash;
 use crate::backend::memory::zeroed;
 
 /// What the store needs of an item.
-pub trait Key: Copy + Default + Zeroize + Send + Sync {
+pub trait Key: Copy + Default + FromZeros + Zeroize + Send + Sync {
     /// Returns the first 128 bits of the item's digest.
     fn key(&self) -> u128;
 
@@ -154,7 +155,7 @@ struct Room<'a, K> {
 ///
 /// A new one has huge pages that nobody has touched: the threads that write to it share the first touch, which costs more
 /// than the items that are moved.
-fn grow<T: Copy + Default>(buffer: &mut Vec<T>, length: usize, wipe: impl Fn(&mut Vec<T>)) {
+fn grow<T: Copy + Default + FromZeros>(buffer: &mut Vec<T>, length: usize, wipe: impl Fn(&mut Vec<T>)) {
     if buffer.capacity() < length {
         wipe(buffer);
         *buffer = zeroed(length);

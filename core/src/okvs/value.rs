@@ -2,6 +2,7 @@
 
 use std::ops::{Add, AddAssign};
 
+use zerocopy::FromZeros;
 use zeroize::{DefaultIsZeroes, Zeroize};
 
 use crate::backend::Backend;
@@ -10,7 +11,9 @@ use crate::gf128::Gf128;
 
 /// An entry: an element of V. The vectors B and C are over a field F of 128 bits that contains V; their elements are
 /// blocks (`u128`), and [`Value::scale_add`] gives the blocks their meaning.
-pub trait Value: DefaultIsZeroes + PartialEq + Add<Output = Self> + AddAssign + Send + Sync + 'static {
+pub trait Value:
+    DefaultIsZeroes + FromZeros + PartialEq + Add<Output = Self> + AddAssign + Send + Sync + 'static
+{
     /// Length of an encoded entry.
     const BYTES: usize;
 

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::backend::Backend;
 use crate::backend::convolution::Matrices;
-use crate::backend::memory::advise_huge_pages;
+use crate::backend::memory::zeroed;
 use crate::fixed_key::FixedKey;
 use crate::okvs::Value;
 use crate::ot::derive;
@@ -48,8 +48,7 @@ impl Code {
             matrices
         });
         let words = stream(3, (TAPS * outputs).div_ceil(2));
-        let mut taps = vec![[0; TAPS]; outputs];
-        advise_huge_pages(&mut taps);
+        let mut taps = zeroed::<[u32; TAPS]>(outputs);
         let regions: [(u64, u64); TAPS] = std::array::from_fn(|tap| {
             let bound = |third| (third * outputs / THIRDS) as u64;
             if tap < THIRDS { (bound(tap), bound(tap + 1) - bound(tap)) } else { (0, outputs as u64) }
@@ -104,7 +103,7 @@ fn stream(backend: Backend, seed: &[u8; 32], outputs: usize, usage: u8, words: u
     const CHUNK: usize = 1 << 11;
     let key = derive("psi/1 lpn code", &[seed, &(outputs as u32).to_le_bytes(), &[usage]]);
     let cipher = FixedKey::new(backend, key);
-    let mut stream = vec![0; words];
+    let mut stream = zeroed(words);
     stream.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, words)| {
         let mut blocks = [0; CHUNK / 2];
         for (i, block) in blocks.iter_mut().enumerate() {

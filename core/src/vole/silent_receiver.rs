@@ -1,6 +1,5 @@
 //! The receiver's side: A and C, with `C = A*delta + B` (silent-vole.md, 3).
 
-use rayon::prelude::*;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -8,10 +7,9 @@ use super::base::{bits, pack};
 use super::check::Check;
 use super::code::Code;
 use super::forest::{BaseValue, Cots, Forest};
-use super::silent_sender::{huge_cells, huge_zeros};
 use super::sizes::{Batch, SACRIFICE_BITS, Sizes};
 use crate::backend::Backend;
-use crate::backend::memory::advise_huge_pages;
+use crate::backend::memory::zeroed;
 use crate::error::CoreError;
 use crate::okvs::Value;
 use crate::ot::base;
@@ -114,7 +112,7 @@ impl<V: Value> SilentReceiver<V> {
             base: Zeroizing::new(base),
             code: Code::new(self.backend, &self.code_seed, first.outputs()),
             harvested: 0,
-            tail: Zeroizing::new(huge_cells(first.outputs())),
+            tail: Zeroizing::new(zeroed(first.outputs())),
             pending: None,
             next_cot: values + if malicious { SACRIFICE_BITS } else { 0 },
             check,
@@ -125,8 +123,8 @@ impl<V: Value> SilentReceiver<V> {
                 Zeroizing::new(vec![V::default(); bootstrap_outputs]),
                 Zeroizing::new(vec![0; bootstrap_outputs]),
             ),
-            a: Zeroizing::new(huge_defaults(outputs)),
-            c: Zeroizing::new(huge_zeros(outputs)),
+            a: Zeroizing::new(zeroed(outputs)),
+            c: Zeroizing::new(zeroed(outputs)),
             cots,
         });
         Ok(message)
@@ -253,14 +251,6 @@ impl<V: Value> SilentReceiver<V> {
     }
 }
 
-/// Returns a list of zeros on huge pages; the threads of the pool share the first touch.
-fn huge_defaults<V: Value>(count: usize) -> Vec<V> {
-    let mut list = Vec::with_capacity(count);
-    advise_huge_pages(list.spare_capacity_mut());
-    list.par_extend(rayon::iter::repeat_n(V::default(), count));
-    list
-}
-
 impl<V: Value> Seeded<V> {
     /// Compresses the leaves of the batch before, which the sender does not wait for.
     fn settle(&mut self, backend: Backend, code_seed: &[u8; 32], sizes: &Sizes) {
@@ -272,7 +262,7 @@ impl<V: Value> Seeded<V> {
                 self.code.add_taps_to_both(&self.tail, a, c);
                 self.base = Zeroizing::new(a.iter().zip(&**c).map(|(a, c)| (a.to_block(), *c)).collect());
                 self.code = Code::new(backend, code_seed, sizes.batch.outputs());
-                self.tail = Zeroizing::new(huge_cells(sizes.batch.outputs()));
+                self.tail = Zeroizing::new(zeroed(sizes.batch.outputs()));
             }
             Some(main) => {
                 let place = main * batch.outputs()..(main + 1) * batch.outputs();

@@ -9,7 +9,7 @@ use super::forest::Forest;
 use super::silent_receiver::{CHALLENGE_BYTES, PREFIX_BYTES};
 use super::sizes::{Batch, SACRIFICE_BITS, Sizes};
 use crate::backend::Backend;
-use crate::backend::memory::advise_huge_pages;
+use crate::backend::memory::zeroed;
 use crate::error::CoreError;
 use crate::gf128::Gf128;
 use crate::ot::base::Chooser;
@@ -108,12 +108,12 @@ impl SilentSender {
             sacrificed,
             code: Code::new(self.backend, &code_seed, first.outputs()),
             planted: 0,
-            tail: Zeroizing::new(huge_cells(first.outputs())),
+            tail: Zeroizing::new(zeroed(first.outputs())),
             pending: None,
             next_cot: values + sacrifice,
             proved: false,
             bootstrap_outputs: Zeroizing::new(vec![0; self.sizes.bootstrap.map_or(0, Batch::outputs)]),
-            b: Zeroizing::new(huge_zeros(self.sizes.batches * self.sizes.batch.outputs())),
+            b: Zeroizing::new(zeroed(self.sizes.batches * self.sizes.batch.outputs())),
         });
         Ok(())
     }
@@ -203,25 +203,11 @@ impl Seeded {
             None => {
                 self.code.add_taps(&self.tail, &mut self.bootstrap_outputs);
                 self.code = Code::new(backend, &self.code_seed, sizes.batch.outputs());
-                self.tail = Zeroizing::new(huge_cells(sizes.batch.outputs()));
+                self.tail = Zeroizing::new(zeroed(sizes.batch.outputs()));
             }
             Some(main) => {
                 self.code.add_taps(&self.tail, &mut self.b[main * batch.outputs()..][..batch.outputs()]);
             }
         }
     }
-}
-
-/// Returns a list of zeros on huge pages, which the system zeroes at the first touch.
-pub(super) fn huge_cells<const LANES: usize>(count: usize) -> Vec<[u128; LANES]> {
-    let mut list = vec![[0; LANES]; count];
-    advise_huge_pages(&mut list);
-    list
-}
-
-/// Returns a list of zeros on huge pages, which the system zeroes at the first touch.
-pub(super) fn huge_zeros(count: usize) -> Vec<u128> {
-    let mut list = vec![0; count];
-    advise_huge_pages(&mut list);
-    list
 }
