@@ -15,7 +15,7 @@
 //! group · item · matching             ristretto255 in batches; items to digests; which tags are among those
 //! gf128 · gf64 · fixed_key · lanes    fields; AES and BLAKE3 over many short inputs
 //! text                                what the gate asks of values: records, plain ones, days, digits, equal ones
-//! sort                                pseudorandom values in ascending order
+//! sort -> buckets                     pseudorandom values in ascending order; in buckets by their leading bits
 //! prg · params · threads              expansion of a seed; every derived number; splitting a batch
 //! backend                             which implementation of a kernel runs
 //! error                               what can go wrong, each with its numbers
@@ -26,6 +26,7 @@
 #![allow(clippy::module_name_repetitions)]
 
 pub mod backend;
+pub mod buckets;
 pub mod error;
 pub mod fixed_key;
 pub mod gf128;

@@ -1,0 +1,171 @@
+//! Long lists of pseudorandom values in buckets by their leading bits, each small enough for a cache.
+
+use rayon::prelude::*;
+use zerocopy::FromZeros;
+
+use crate::backend::memory::zeroed;
+
+/// Values that one thread distributes over the buckets at a time: half a megabyte at most.
+const BLOCK: usize = 1 << 15;
+/// The logarithm of the number of values that a bucket gets of a long uniform list: 16 kilobytes of 64 bits each, or twice
+/// as much.
+const BUCKET_LOG: u32 = 11;
+/// With more buckets than this the share that a block has of one would be too short to be read at the speed of memory;
+/// the buckets of a longer list are larger.
+const MAX_BUCKET_BITS: u32 = 11;
+
+/// What is distributed: an unsigned integer, whose leading bits are uniform for the time that is promised.
+pub trait Word: Copy + Default + FromZeros + Ord + Send + Sync {
+    /// Returns so many of its bits, at least one, behind the first `skipped`.
+    fn digit(self, skipped: u32, bits: u32) -> usize;
+}
+
+macro_rules! word {
+    ($word:ident) => {
+        impl Word for $word {
+            #[inline]
+            #[allow(clippy::cast_possible_truncation)] // a few bits
+            fn digit(self, skipped: u32, bits: u32) -> usize {
+                (self << skipped >> ($word::BITS - bits)) as usize
+            }
+        }
+    };
+}
+
+word!(u64);
+word!(u128);
+
+/// The values of a list by their leading bits, those of a bucket in the order of the list.
+pub struct Buckets<W> {
+    /// Block after block of the list, each in the order of the buckets.
+    values: Vec<W>,
+    /// For each block where its share of each bucket starts in it, and at last its length.
+    starts: Vec<Vec<u32>>,
+    bits: u32,
+}
+
+impl<W: Word> Buckets<W> {
+    /// Takes `count` values, which `fill(first, values)` writes in pieces.
+    pub fn new(count: usize, fill: impl Fn(usize, &mut [W]) + Sync) -> Self {
+        Self::of_blocks(count, |bits, scratch, first, out| {
+            scratch.resize(out.len(), W::default());
+            fill(first, scratch);
+            distribute(scratch, out, bits)
+        })
+    }
+
+    /// Copies the values of a list.
+    pub fn copy(values: &[W]) -> Self {
+        Self::of_blocks(values.len(), |bits, _, first, out| {
+            distribute(&values[first..first + out.len()], out, bits)
+        })
+    }
+
+    fn of_blocks(count: usize, block: impl Fn(u32, &mut Vec<W>, usize, &mut [W]) -> Vec<u32> + Sync) -> Self {
+        let bits = count.checked_ilog2().unwrap_or(0).saturating_sub(BUCKET_LOG).clamp(1, MAX_BUCKET_BITS);
+        let mut values = zeroed(count);
+        let starts = values
+            .par_chunks_mut(BLOCK)
+            .enumerate()
+            .map_init(Vec::new, |scratch, (number, out)| block(bits, scratch, number * BLOCK, out))
+            .collect();
+        Self { values, starts, bits }
+    }
+
+    /// Returns how many leading bits tell the buckets apart.
+    #[must_use]
+    pub fn bits(&self) -> u32 {
+        self.bits
+    }
+
+    /// Returns how many buckets there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        1 << self.bits
+    }
+
+    /// Returns the number of values of a bucket.
+    #[must_use]
+    pub fn len(&self, bucket: usize) -> usize {
+        self.starts.iter().map(|starts| (starts[bucket + 1] - starts[bucket]) as usize).sum()
+    }
+
+    /// Returns the values of a bucket, block after block.
+    pub fn shares(&self, bucket: usize) -> impl Iterator<Item = &[W]> {
+        let blocks = self.values.chunks(BLOCK).zip(&self.starts);
+        blocks.map(move |(values, starts)| &values[starts[bucket] as usize..starts[bucket + 1] as usize])
+    }
+}
+
+/// Copies values into the order of their leading bits; returns where each digit starts.
+fn distribute<W: Word>(values: &[W], out: &mut [W], bits: u32) -> Vec<u32> {
+    let mut ends = vec![0_u32; (1 << bits) + 1];
+    for &value in values {
+        ends[value.digit(0, bits) + 1] += 1;
+    }
+    for i in 1..ends.len() {
+        ends[i] += ends[i - 1];
+    }
+    let starts = ends.clone();
+    out.fill(W::default()); // in order, at the speed of memory: what is written below is then in the cache
+    for &value in values {
+        let end = &mut ends[value.digit(0, bits)];
+        out[*end as usize] = value;
+        *end += 1;
+    }
+    starts
+}
+
+/// The values of one bucket in chains by the bits behind those of the bucket; of uniform values most chains have one.
+///
+/// The low bits of a value, which number it, are no part of what is looked for.
+#[derive(Default)]
+pub struct Table {
+    /// The last value of each chain, counted from one, or zero.
+    heads: Vec<u32>,
+    values: Vec<u64>,
+    /// The value before each one in its chain, counted from one, or zero.
+    before: Vec<u32>,
+    skipped: u32,
+    bits: u32,
+}
+
+/// The logarithm of the number of chains for each value, at least: few get two values then.
+const CHAINS_LOG: u32 = 3;
+
+impl Table {
+    /// Empties the table for about `count` values, fewer than 2^32, that agree in their first `skipped` bits and have a
+    /// number in the last `number_bits`.
+    pub fn clear(&mut self, count: usize, skipped: u32, number_bits: u32) {
+        self.skipped = skipped;
+        self.bits = (count.max(1).ilog2() + CHAINS_LOG).min(u64::BITS - number_bits - skipped);
+        self.heads.clear();
+        self.heads.resize(1 << self.bits, 0);
+        self.values.clear();
+        self.values.reserve(count);
+        self.before.clear();
+        self.before.reserve(count);
+    }
+
+    /// Adds a value.
+    #[inline]
+    pub fn insert(&mut self, value: u64) {
+        let head = &mut self.heads[value.digit(self.skipped, self.bits)];
+        self.values.push(value);
+        self.before.push(*head);
+        #[allow(clippy::cast_possible_truncation)] // fewer than 2^32
+        let last = self.values.len() as u32;
+        *head = last;
+    }
+
+    /// Returns the values of the table in the chain of this one, the last one first.
+    #[inline]
+    pub fn chain(&self, value: u64) -> impl Iterator<Item = u64> {
+        let mut next = self.heads[value.digit(self.skipped, self.bits)];
+        std::iter::from_fn(move || {
+            let place = next.checked_sub(1)? as usize;
+            next = self.before[place];
+            Some(self.values[place])
+        })
+    }
+}
