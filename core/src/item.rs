@@ -5,10 +5,10 @@ use rayon::prelude::*;
 
 use crate::backend::Backend;
 use crate::backend::memory::{advise_huge_pages, zeroed};
+use crate::buckets::{Buckets, Table};
 use crate::error::CoreError;
 use crate::lanes::{ContextHash, MESSAGE_BYTES};
 use crate::params::{DIGEST_BYTES, ITEM_CONTEXT};
-use crate::sort::sort;
 use crate::text::column::Column;
 use crate::threads::Threads;
 
@@ -142,8 +142,8 @@ fn encode(columns: &[Column<'_>], row: usize, encoded: &mut Vec<u8>) -> Result<(
 ///
 /// [`CoreError::TooManyItems`] if there are more positions than 32 bits can number.
 pub fn collapse(digests: &mut Vec<[u8; DIGEST_BYTES]>, threads: &Threads) -> Result<Vec<u32>, CoreError> {
-    let repeats = Beginnings::new(digests, threads)?.candidates(threads).repeats(digests);
-    #[allow(clippy::cast_possible_truncation)] // `Beginnings` refuses more
+    let repeats = repeats(digests, threads)?;
+    #[allow(clippy::cast_possible_truncation)] // `repeats` refuses more
     let mut item_of_row: Vec<u32> = (0..digests.len() as u32).collect();
     for &(first, row) in &repeats {
         item_of_row[row as usize] = first;
@@ -172,69 +172,83 @@ pub fn collapse(digests: &mut Vec<[u8; DIGEST_BYTES]>, threads: &Threads) -> Res
 ///
 /// [`CoreError::TooManyItems`] if there are more positions than 32 bits can number.
 pub fn repeated<const N: usize>(list: &[[u8; N]], threads: &Threads) -> Result<Option<(usize, usize)>, CoreError> {
-    let repeats = Beginnings::new(list, threads)?.candidates(threads).repeats(list);
-    let lowest = repeats.into_iter().min_by_key(|&(_, second)| second);
+    let lowest = repeats(list, threads)?.into_iter().min_by_key(|&(_, second)| second);
     Ok(lowest.map(|(first, second)| (first as usize, second as usize)))
 }
 
-/// The beginnings of the members of a list, each above its position: what finds members that may be equal.
+/// Returns each position of the list whose member has occurred before, behind the position where it occurs first.
 ///
-/// Time depends on the members, which are no secrets: they are a party's own items, in its own memory, or what the peer
-/// sent.
-pub struct Beginnings {
-    packed: Vec<u64>,
-    position_bits: u32,
-}
-
-impl Beginnings {
-    /// Takes the list. As many bits of a member are taken as the position leaves of 64: of a million members 44, so that
-    /// hardly any two different ones look equal.
-    ///
-    /// # Errors
-    ///
-    /// [`CoreError::TooManyItems`] if there are more positions than 32 bits can number.
-    pub fn new<const N: usize>(list: &[[u8; N]], threads: &Threads) -> Result<Self, CoreError> {
-        const { assert!(N >= 8) };
-        let too_many = |_| CoreError::TooManyItems { count: list.len(), limit: u32::MAX as usize };
-        let position_bits = u32::BITS - u32::try_from(list.len()).map_err(too_many)?.leading_zeros();
-        let mut packed: Vec<u64> = zeroed(list.len());
-        threads.install(|| {
-            packed.par_iter_mut().zip(list).enumerate().for_each(|(position, (packed, member))| {
+/// The beginnings of the members, each above its position, find members that may be equal. As many bits are taken as the
+/// position leaves of 64: of a million members 44, so that hardly any two different ones look equal. Time depends on the
+/// members, which are no secrets: they are a party's own items, in its own memory, or what the peer sent.
+fn repeats<const N: usize>(list: &[[u8; N]], threads: &Threads) -> Result<Vec<(u32, u32)>, CoreError> {
+    const { assert!(N >= 8) };
+    let too_many = |_| CoreError::TooManyItems { count: list.len(), limit: u32::MAX as usize };
+    let position_bits = u32::BITS - u32::try_from(list.len()).map_err(too_many)?.leading_zeros();
+    Ok(threads.install(|| {
+        let buckets = Buckets::new(list.len(), |first, values| {
+            for (position, (value, member)) in (first..).zip(values.iter_mut().zip(&list[first..])) {
                 let beginning = u64::from_be_bytes(std::array::from_fn(|i| member[i]));
-                *packed = beginning >> position_bits << position_bits | position as u64;
-            });
+                *value = beginning >> position_bits << position_bits | position as u64;
+            }
         });
-        Ok(Self { packed, position_bits })
-    }
-
-    /// Finds the members whose beginnings are equal, without the list.
-    #[must_use]
-    pub fn candidates(mut self, threads: &Threads) -> Candidates {
-        let bits = self.position_bits;
-        threads.install(|| sort(&mut self.packed));
-        let runs = self.packed.chunk_by(|a, b| a >> bits == b >> bits).filter(|run| run.len() > 1);
-        #[allow(clippy::cast_possible_truncation)] // the low bits are the position
-        let position = |packed: &u64| (packed & !(u64::MAX << bits)) as u32;
-        Candidates(runs.map(|run| run.iter().map(position).collect()).collect())
-    }
+        let found: Vec<_> = (0..buckets.count())
+            .into_par_iter()
+            .map_init(Table::default, |table, bucket| {
+                let Some(mut pairs) = alike(&buckets, bucket, position_bits, table) else {
+                    let values = buckets.shares(bucket).flatten();
+                    return repeats_among(values.map(|&value| position(value, position_bits)).collect(), list);
+                };
+                let mut different = Vec::new();
+                pairs.retain(|&(first, later)| {
+                    let equal = list[first as usize] == list[later as usize];
+                    if !equal {
+                        different.push(later); // and so is every member that equals it
+                    }
+                    equal
+                });
+                pairs.extend(repeats_among(different, list));
+                pairs
+            })
+            .collect();
+        found.concat()
+    }))
 }
 
-/// Positions of members of a list that begin alike, ascending in each group.
-pub struct Candidates(Vec<Vec<u32>>);
+/// Steps that a table may take for each value: beginnings that are uniform need far fewer.
+const MAX_STEPS: usize = 4;
 
-impl Candidates {
-    /// Returns each position of the list whose member has occurred before, behind the position where it occurs first.
-    #[must_use]
-    pub fn repeats<const N: usize>(self, list: &[[u8; N]]) -> Vec<(u32, u32)> {
-        let mut found = Vec::new();
-        for mut positions in self.0 {
-            positions.sort_by_key(|&position| list[position as usize]); // stable: equal members by position
-            for equal in positions.chunk_by(|&a, &b| list[a as usize] == list[b as usize]) {
-                found.extend(equal[1..].iter().map(|&later| (equal[0], later)));
+/// Returns each position of a bucket whose beginning has occurred before, behind the position where it occurs first; none
+/// if the beginnings are so far from uniform that a table would take long.
+fn alike(buckets: &Buckets<u64>, bucket: usize, position_bits: u32, table: &mut Table) -> Option<Vec<(u32, u32)>> {
+    let count = buckets.len(bucket);
+    let mut steps = MAX_STEPS * count;
+    let mut pairs = Vec::new();
+    table.clear(count, buckets.bits(), position_bits);
+    'values: for &value in buckets.shares(bucket).flatten() {
+        for other in table.chain(value) {
+            steps = steps.checked_sub(1)?;
+            if (other ^ value) >> position_bits == 0 {
+                pairs.push((position(other, position_bits), position(value, position_bits)));
+                continue 'values;
             }
         }
-        found
+        table.insert(value);
     }
+    Some(pairs)
+}
+
+/// Finds the repeats among positions, ascending, by sorting the members there.
+fn repeats_among<const N: usize>(mut positions: Vec<u32>, list: &[[u8; N]]) -> Vec<(u32, u32)> {
+    positions.sort_by_key(|&position| list[position as usize]); // stable: equal members by position
+    let equal = positions.chunk_by(|&a, &b| list[a as usize] == list[b as usize]);
+    equal.flat_map(|equal| equal[1..].iter().map(|&later| (equal[0], later))).collect()
+}
+
+#[inline]
+#[allow(clippy::cast_possible_truncation)] // the low bits are the position
+fn position(value: u64, position_bits: u32) -> u32 {
+    (value & !(u64::MAX << position_bits)) as u32
 }
 
 #[cfg(test)]
@@ -285,6 +299,50 @@ mod tests {
         assert_eq!(digest(&[]), CoreError::NoColumns);
         assert_eq!(digest(&[text.slice(0, 2), text.clone()]), CoreError::MissingValue { column: 1, row: 12 });
         assert_eq!(digest(&[number]), CoreError::ColumnType { column: 0, found: "Int64".to_owned() });
+    }
+
+    /// The repeats as a map finds them, by position.
+    fn expected_repeats(list: &[[u8; 32]]) -> Vec<(u32, u32)> {
+        let mut first_of = std::collections::HashMap::new();
+        let members = list.iter().zip(0_u32..);
+        members
+            .map(|(member, position)| (*first_of.entry(member).or_insert(position), position))
+            .filter(|(a, b)| a != b)
+            .collect()
+    }
+
+    #[test]
+    fn repeats_are_found_however_the_members_begin() {
+        let digest = |number: u32| *blake3::hash(&number.to_le_bytes()).as_bytes();
+        let behind = |beginning: [u8; 8], number: u32| {
+            let mut member = digest(number);
+            member[..8].copy_from_slice(&beginning);
+            member
+        };
+        // Uniform; in one bucket; with 27 bits alike, which is one chain of a table; alike; all equal.
+        let shapes: [&dyn Fn(u32) -> [u8; 32]; 5] = [
+            &digest,
+            &|number| behind((u64::from(number.wrapping_mul(0x9e37_79b9)) << 20).to_be_bytes(), number),
+            &|number| behind((u64::from(number) << 20).to_be_bytes(), number),
+            &|number| behind([7; 8], number),
+            &|_| [9; 32],
+        ];
+        // 8,192: more than two buckets; 32,768: a block.
+        for count in [0, 1, 2, 1000, 8191, 8192, 32_767, 32_768, 32_769, 70_000] {
+            for (shape, member) in shapes.iter().enumerate() {
+                for every in [u32::MAX, 1000, 2] {
+                    // Every so many positions repeat an earlier one.
+                    let list: Vec<_> =
+                        (0..count).map(|i| member(if i % every == every - 1 { i / 2 } else { i })).collect();
+                    let expected = expected_repeats(&list);
+                    for threads in [1, 3] {
+                        let mut found = repeats(&list, &Threads::new(threads).unwrap()).unwrap();
+                        found.sort_unstable_by_key(|&(_, later)| later);
+                        assert!(found == expected, "{count}, shape {shape}, every {every}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]
