@@ -123,6 +123,22 @@ fn main() {
         cached("keyed BLAKE3 of a block", &mut || blake3.hash(&blocks, &mut hashes));
 
         let keys = random_blocks("keys", count);
+        // Roles partition whole digests.
+        let digests: Vec<[u8; 32]> = random_blocks("digests", 2 * count)
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|halves| std::array::from_fn(|i| halves[i / 16].to_le_bytes()[i % 16]))
+            .collect();
+        let parameters = Parameters::new(count).expect("a count below the limit");
+        let rows = RowHash::new(backend, parameters, &[1; 32], &[2; 16]);
+        let mut bins = Bins::new();
+        time("partition of digests", count, repetitions, || bins.fill(&rows, &digests));
+        time("partition of digests, fresh memory", count, repetitions, || {
+            bins = Bins::new();
+            bins.fill(&rows, &digests);
+        });
+        drop((bins, digests));
         store::<Gf128>("GF(2^128)", backend, &keys, repetitions);
         store::<Gf64>("GF(2^64)", backend, &keys, repetitions);
     });
