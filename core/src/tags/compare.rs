@@ -2,16 +2,15 @@
 
 use rayon::prelude::*;
 
-use crate::backend::memory::zeroed;
-use crate::sort::sort;
+use crate::buckets::{Buckets, Table, Word};
 
-/// Tags of the peer that one thread merges at a time.
+/// Tags of the peer that one thread looks up at a time at most, unless there are more own tags that begin like them.
 const PIECE: usize = 1 << 13;
 
 /// A receiver's own tags, ready to be looked up.
 pub struct OwnTags {
-    /// The first bits of each tag, which settle nearly every comparison, above the number of its item; ascending.
-    keys: Vec<u64>,
+    /// The first bits of each tag, which settle nearly every comparison, above the number of its item.
+    keys: Buckets<u64>,
     /// How many low bits of a key are the number of the item.
     item_bits: u32,
     /// The tag of each item.
@@ -23,50 +22,57 @@ impl OwnTags {
     #[must_use]
     pub fn new(tags: Vec<u128>) -> Self {
         let item_bits = usize::BITS - tags.len().leading_zeros();
-        let mut keys: Vec<u64> = zeroed(tags.len());
-        keys.par_iter_mut().zip(&tags).enumerate().for_each(|(item, (key, tag))| {
-            *key = beginning(*tag, item_bits) << item_bits | item as u64;
+        let keys = Buckets::new(tags.len(), |first, keys| {
+            for (item, (key, tag)) in (first..).zip(keys.iter_mut().zip(&tags[first..])) {
+                *key = beginning(*tag, item_bits) | item as u64;
+            }
         });
-        sort(&mut keys);
         Self { keys, item_bits, tags }
     }
 
     /// Returns the items whose tag is among those of the peer, an ascending list; an item may be there twice.
     #[must_use]
     pub fn among(&self, peer: &[u128]) -> Vec<u32> {
-        let matched: Vec<Vec<u32>> = peer.par_chunks(PIECE).map(|peer| self.merge(peer)).collect();
+        let bucket_of = |tag: &u128| tag.digit(0, self.keys.bits());
+        let (Some(first), Some(last)) = (peer.first(), peer.last()) else { return Vec::new() };
+        let mut rest = peer;
+        let mut pieces = Vec::new();
+        for bucket in bucket_of(first)..=bucket_of(last) {
+            let (tags, behind) = rest.split_at(rest.partition_point(|tag| bucket_of(tag) <= bucket));
+            pieces.extend(tags.chunks(PIECE.max(self.keys.len(bucket))).map(|tags| (bucket, tags)));
+            rest = behind;
+        }
+        let matched: Vec<Vec<u32>> = pieces
+            .into_par_iter()
+            .map_init(Table::default, |table, (bucket, tags)| self.look_up(bucket, tags, table))
+            .collect();
         matched.concat()
     }
 
-    fn merge(&self, peer: &[u128]) -> Vec<u32> {
+    /// Looks up tags of the peer that belong to one bucket.
+    fn look_up(&self, bucket: usize, peer: &[u128], table: &mut Table) -> Vec<u32> {
+        table.clear(self.keys.len(bucket), self.keys.bits(), self.item_bits);
+        self.keys.shares(bucket).flatten().for_each(|key| table.insert(*key));
         let mut matched = Vec::new();
-        let Some(&first) = peer.first() else { return matched };
-        let (keys, bits) = (&self.keys[..], self.item_bits);
-        let mut own = keys.partition_point(|&key| key >> bits < beginning(first, bits));
-        let mut other = 0;
-        while own < keys.len() && other < peer.len() {
-            let (mine, yours) = (keys[own] >> bits, beginning(peer[other], bits));
-            if mine == yours {
-                let run = keys[own..].iter().take_while(|&key| key >> bits == mine);
+        for tag in peer {
+            let mine = beginning(*tag, self.item_bits);
+            for key in table.chain(mine) {
                 #[allow(clippy::cast_possible_truncation)] // items are fewer than 2^32
-                let items = run.map(|key| (key & !(u64::MAX << bits)) as u32);
-                matched.extend(items.filter(|&item| self.tags[item as usize] == peer[other]));
-                other += 1;
-            } else {
-                // Which one is lower is a coin toss: no branch.
-                own += usize::from(mine < yours);
-                other += usize::from(yours < mine);
+                let item = (key & !(u64::MAX << self.item_bits)) as u32;
+                if (key ^ mine) >> self.item_bits == 0 && self.tags[item as usize] == *tag {
+                    matched.push(item);
+                }
             }
         }
         matched
     }
 }
 
-/// Returns as many of the first bits of a tag as a key has beside the number of an item.
+/// Returns as many of the first bits of a tag as a key has beside the number of an item, in their place.
 #[inline]
 #[allow(clippy::cast_possible_truncation)] // at most 64 bits
 fn beginning(tag: u128, item_bits: u32) -> u64 {
-    (tag >> 64) as u64 >> item_bits
+    (tag >> 64) as u64 >> item_bits << item_bits
 }
 
 #[cfg(test)]
@@ -83,10 +89,20 @@ mod tests {
 
     #[test]
     fn the_matches_are_those_of_a_plain_join() {
-        // 8,192: a piece of the peer's
-        for (n_own, n_peer) in
-            [(0, 0), (0, 5), (5, 0), (1, 1), (1000, 10), (10, 30_000), (3000, 8191), (3000, 8193)]
-        {
+        // 8,192: a piece of the peer's, and more than two buckets of own tags
+        for (n_own, n_peer) in [
+            (0, 0),
+            (0, 5),
+            (5, 0),
+            (1, 1),
+            (1000, 10),
+            (10, 30_000),
+            (3000, 8191),
+            (3000, 8193),
+            (8193, 20_000),
+            (70_000, 3),
+            (70_000, 70_000),
+        ] {
             let own = pseudorandom(n_own, b"own");
             let mut peer = pseudorandom(n_peer, b"peer");
             let mut expected: Vec<u32> = Vec::new();
