@@ -56,8 +56,9 @@ fn tags(label: &str, count: usize) -> Vec<u128> {
 
 fn decode(pieces: &[Vec<u8>], count: usize, mut take: impl FnMut(&[u128])) {
     let mut decoder = Decoder::new(count, MAX_TAG_BYTES, true);
+    let mut tags = Vec::new();
     for piece in pieces {
-        let mut tags = Vec::new();
+        tags.clear();
         decoder.take(piece, &mut tags).expect("a list that was encoded");
         take(&tags);
     }

@@ -131,6 +131,8 @@ struct Receiver<V: Value> {
     reports: Vec<u128>,
     own: Option<OwnTags>,
     decoders: VecDeque<Decoder>,
+    /// The sender's tags of one frame, whose memory the next frame uses again.
+    peer_tags: Vec<u128>,
     tags_done: usize,
     matched: Vec<u32>,
     broken: bool,
@@ -190,6 +192,7 @@ impl<V: Value> Receiver<V> {
             reports: Vec::new(),
             own: None,
             decoders,
+            peer_tags: Vec::new(),
             tags_done: 0,
             matched: Vec::new(),
             broken: false,
@@ -418,12 +421,12 @@ impl<V: Value> Receiver<V> {
         while self.stage < Stage::Match {
             self.work()?; // all that it needs came before the tags
         }
-        let Self { engine, own: Some(own), decoders, .. } = self else { return Ok(()) };
+        let Self { engine, own: Some(own), decoders, peer_tags, .. } = self else { return Ok(()) };
         let Some(decoder) = decoders.front_mut() else { return Ok(()) };
-        let mut tags = Vec::new();
-        decoder.take(body, &mut tags)?;
-        self.tags_done += tags.len();
-        self.matched.extend(engine.threads.install(|| own.among(&tags)));
+        peer_tags.clear();
+        decoder.take(body, peer_tags)?;
+        self.tags_done += peer_tags.len();
+        self.matched.extend(engine.threads.install(|| own.among(peer_tags)));
         if decoder.complete() {
             decoders.pop_front();
         }
@@ -454,6 +457,7 @@ impl<V: Value> Receiver<V> {
         }
         self.matched.sort_unstable();
         self.own = None;
+        self.peer_tags = Vec::new();
         self.reports = Vec::new();
         self.bins = Bins::new();
         self.stage = Stage::Finished;
