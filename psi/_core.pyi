@@ -179,7 +179,7 @@ class EcdhReceiver:
 
     def next_frame(self) -> bytes | None:
         """
-        Work on at most one chunk and return a frame if one came of it: ``blinded``.
+        Work on at most one chunk and return a whole frame if one came of it: ``blinded``.
 
         ``None`` means: wait for the peer if ``needs_peer``, done if ``finished``, else call again. Raises
         ``DecodeError`` (an element that is not canonical, or the identity) and ``VerificationError`` (equal
@@ -188,7 +188,7 @@ class EcdhReceiver:
 
     def receive(self, frame: bytes) -> None:
         """
-        Take a frame of the sender, ``evaluated`` or ``tags``: check place and length, and put it by.
+        Take a whole frame of the sender, ``evaluated`` or ``tags``: check place and length, and put it by.
 
         Raises ``DecodeError`` (unknown type, wrong length) and ``StateError`` (early, or more than declared).
         """
@@ -236,7 +236,7 @@ class EcdhSender:
 
     def next_frame(self) -> bytes | None:
         """
-        Work on at most one chunk and return a frame if one came of it: ``evaluated`` or ``tags``.
+        Work on at most one chunk and return a whole frame if one came of it: ``evaluated`` or ``tags``.
 
         ``None`` means: wait for the peer if ``needs_peer``, done if ``finished``, else call again. Raises
         ``DecodeError`` (an element that is not canonical, or the identity) and ``VerificationError`` (equal
@@ -245,7 +245,7 @@ class EcdhSender:
 
     def receive(self, frame: bytes) -> None:
         """
-        Take a frame of the receiver, ``blinded``: check place and length, and put it by.
+        Take a whole frame of the receiver, ``blinded``: check place and length, and put it by.
 
         Raises ``DecodeError`` (unknown type, wrong length) and ``StateError`` (more than declared).
         """
@@ -300,7 +300,7 @@ class VoleReceiver:
 
     def receive(self, frame: bytes) -> None:
         """
-        Take a frame of the sender: check place and length, and work on it or put it by.
+        Take a whole frame of the sender: check place and length, and work on it or put it by.
 
         Raises ``DecodeError`` (unknown type, wrong length), ``StateError`` (early, repeated, out of order) and
         ``VerificationError``.
@@ -359,7 +359,7 @@ class VoleSender:
 
     def receive(self, frame: bytes) -> None:
         """
-        Take a frame of the receiver: check place and length, and work on it or put it by.
+        Take a whole frame of the receiver: check place and length, and work on it or put it by.
 
         Raises ``DecodeError`` (unknown type, wrong length), ``StateError`` (early, repeated, out of order) and
         ``VerificationError``.

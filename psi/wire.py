@@ -230,10 +230,5 @@ def decode(frame: bytes) -> Message:
 
 
 def pack(typed_body: bytes) -> bytes:
-    """Return the whole frame of a type and a body as a role hands them out."""
+    """Return the whole frame of a type and a body."""
     return len(typed_body).to_bytes(LENGTH_BYTES, "little") + typed_body
-
-
-def unpack(frame: bytes) -> bytes:
-    """Return type and body of a whole frame of a suite, as a role takes them; ``frame_type`` has checked it."""
-    return frame[LENGTH_BYTES:]

@@ -255,15 +255,15 @@ def test_long_lists_are_cut_where_the_reference_cuts_them(suite: str) -> None:
     length = parameters.tag_bytes(n_sender=n_sender, n_receiver=n_receiver)
     elements = [32 * count for count in parameters.chunk_sizes(n_receiver, parameters.ELEMENTS_PER_FRAME)]
     tags = [length * count for count in parameters.chunk_sizes(n_sender, parameters.TAGS_PER_FRAME)]
-    assert [(frame[0], len(frame) - 1) for frame in from_receiver] == [(0x10, size) for size in elements]
-    assert [(frame[0], len(frame) - 1) for frame in from_sender] == [
+    assert [(frame[4], len(frame) - 5) for frame in from_receiver] == [(0x10, size) for size in elements]
+    assert [(frame[4], len(frame) - 5) for frame in from_sender] == [
         *((0x11, size) for size in elements),
         *((0x12, size) for size in tags),
     ]
     assert receiver.overlap() == n_receiver
-    blinded = b"".join(frame[1:] for frame in from_receiver)
-    evaluated = b"".join(frame[1:] for frame in from_sender if frame[0] == 0x11)
-    sent_tags = b"".join(frame[1:] for frame in from_sender if frame[0] == 0x12)
+    blinded = b"".join(frame[5:] for frame in from_receiver)
+    evaluated = b"".join(frame[5:] for frame in from_sender if frame[4] == 0x11)
+    sent_tags = b"".join(frame[5:] for frame in from_sender if frame[4] == 0x12)
 
     a = randomness.scalar(randomness.role_stream(seeds[0], sid, "ecdh receiver scalar"))
     b = randomness.scalar(randomness.role_stream(seeds[1], sid, "ecdh sender scalar"))

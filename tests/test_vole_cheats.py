@@ -218,10 +218,10 @@ class Played:
         if not self.ready:
             return None
         kind, body = self.ready.pop(0)
-        return bytes([kind]) + body
+        return wire.pack(bytes([kind]) + body)
 
     def receive(self, frame: bytes) -> None:
-        self.ready += self.role.receive(vole.Kind(frame[0]), frame[1:])
+        self.ready += self.role.receive(vole.Kind(frame[4]), frame[5:])
 
     def progress(self) -> tuple[str, int, int]:
         return "wait", 0, 1

@@ -284,14 +284,14 @@ def test_core_and_reference_agree_on_random_small_lists(suite: Suite) -> None:
     reference_sender = vole.Sender(
         [row.tobytes() for row in other], numbers, sid=sid, seed=seeds[1], report=True
     )
-    to_receiver = [bytes([kind]) + body for kind, body in reference_sender.start()]
+    to_receiver = [wire.pack(bytes([kind]) + body) for kind, body in reference_sender.start()]
     while not core_receiver.finished:
         while to_receiver and core_receiver.needs_peer:
             core_receiver.receive(to_receiver.pop(0))
         frame = core_receiver.next_frame()
         if frame is not None:
-            answers = reference_sender.receive(vole.Kind(frame[0]), frame[1:])
-            to_receiver += [bytes([kind]) + body for kind, body in answers]
+            answers = reference_sender.receive(vole.Kind(frame[4]), frame[5:])
+            to_receiver += [wire.pack(bytes([kind]) + body) for kind, body in answers]
     assert core_receiver.matched().tolist() == list(range(30, 40))
     assert reference_sender.output == list(range(10))
 

@@ -28,6 +28,8 @@ import_exception!(psi.errors, StateError);
 import_exception!(psi.errors, UsageError);
 import_exception!(psi.errors, VerificationError);
 
+/// Length of what precedes type and body in a whole frame: their length.
+const LENGTH_BYTES: usize = 4;
 /// Bytes over which hashing takes long enough to let other threads run.
 const DETACH_BYTES: usize = 1 << 16;
 
@@ -116,12 +118,20 @@ impl<R: Role + Send> Shared<R> {
     }
 
     fn next_frame<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let frame = self.call(py, R::next_frame)?;
-        Ok(frame.map(|frame| PyBytes::new(py, &frame)))
+        let Some(typed_body) = self.call(py, R::next_frame)? else { return Ok(None) };
+        #[allow(clippy::cast_possible_truncation)] // a megabyte at most
+        let length: [u8; LENGTH_BYTES] = (typed_body.len() as u32).to_le_bytes();
+        let whole = PyBytes::new_with(py, LENGTH_BYTES + typed_body.len(), |frame| {
+            let (prefix, behind) = frame.split_at_mut(LENGTH_BYTES);
+            prefix.copy_from_slice(&length);
+            behind.copy_from_slice(&typed_body);
+            Ok(())
+        });
+        whole.map(Some)
     }
 
     fn receive(&self, py: Python<'_>, frame: &[u8]) -> PyResult<()> {
-        self.call(py, |role| role.receive(frame))
+        self.call(py, |role| role.receive(frame.get(LENGTH_BYTES..).unwrap_or_default()))
     }
 
     fn status(&self) -> Status {

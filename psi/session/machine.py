@@ -309,9 +309,9 @@ class Session:
             self.needs_peer = self._state is not State.FINISHED
             return None
         assert self._core is not None
-        typed_body = self._core.next_frame()
-        if typed_body is not None:
-            return self._sent(FrameType(typed_body[0]), wire.pack(typed_body))
+        frame = self._core.next_frame()
+        if frame is not None:
+            return self._sent(wire.frame_type(frame), frame)
         if self._core.finished:
             return self._finish()
         self.needs_peer = self._core.needs_peer
@@ -335,7 +335,7 @@ class Session:
             self._receive_message(wire.decode(frame), frame)
         else:
             assert self._core is not None
-            self._core.receive(wire.unpack(frame))
+            self._core.receive(frame)
         if state is State.FINISHED:
             self._compare()  # while the session is not finished: a difference is refused like every fault
         self._state = state

@@ -16,7 +16,7 @@ from psi.wire import FrameType, Suite
 
 class CoreRole(Protocol):
     """
-    One side of a suite: frames in, frames out (``psi._core`` makes them; a frame here is type and body).
+    One side of a suite: whole frames in, whole frames out (``psi._core`` makes them).
 
     A role is made from the digests of its items, the number of the peer's items, the session identifier, a seed and
     a number of threads. All its randomness comes from the seed.

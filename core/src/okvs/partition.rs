@@ -117,6 +117,12 @@ impl<K: Key> Bins<K> {
         );
     }
 
+    /// Wipes the items and lets go of them; their places stay.
+    pub fn forget_items(&mut self) {
+        K::wipe(&mut self.items);
+        self.items = Vec::new();
+    }
+
     /// Returns the items of a bin.
     #[must_use]
     pub fn items(&self, bin: usize) -> &[K] {

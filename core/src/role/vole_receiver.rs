@@ -412,6 +412,7 @@ impl<V: Value> Receiver<V> {
             self.c = Zeroizing::default();
             let tags = std::mem::take(tags);
             self.own = Some(engine.threads.install(|| OwnTags::new(tags)));
+            bins.forget_items(); // while the sender makes its tags
             self.stage = Stage::Match;
         }
     }

@@ -98,6 +98,8 @@ enum Stage {
     Report,
     /// It finds the items that were reported.
     Find,
+    /// It has sent its last frame, and forgets what it was made from: nobody waits for that.
+    Forget,
     /// Nothing is left to do.
     Finished,
 }
@@ -197,6 +199,10 @@ impl<V: Value> Sender<V> {
             Stage::Evaluate if self.hashes.is_some() && !self.batches.idle(self.bins_there()) => self.evaluate(),
             Stage::Send => return self.send_tags(),
             Stage::Find => return self.find_reported(),
+            Stage::Forget => {
+                self.forget();
+                self.stage = Stage::Finished;
+            }
             Stage::Evaluate | Stage::Report | Stage::Finished => {}
         }
         Ok(())
@@ -347,11 +353,10 @@ impl<V: Value> Sender<V> {
         Ok(())
     }
 
-    /// Forgets what only tags needed.
+    /// Goes on behind the last tags.
     fn end_tags(&mut self) {
         if !self.engine.report {
-            self.forget();
-            self.stage = Stage::Finished;
+            self.stage = Stage::Forget;
             return;
         }
         self.stage = Stage::Report;
@@ -484,6 +489,7 @@ impl<V: Value> Role for Sender<V> {
             Stage::Send => Status::new(Phase::Tag, self.tags_done, n_sender, false),
             Stage::Report => Status::new(Phase::Match, self.reported.len(), n_sender.min(n_receiver), idle),
             Stage::Find => Status::new(Phase::Match, n_receiver, n_receiver, false),
+            Stage::Forget => Status::new(Phase::Tag, n_sender, n_sender, false),
             Stage::Finished => {
                 Status { phase: Phase::Tag, done: n_sender, total: n_sender, needs_peer: false, finished: idle }
             }
