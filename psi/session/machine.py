@@ -309,9 +309,9 @@ class Session:
             self.needs_peer = self._state is not State.FINISHED
             return None
         assert self._core is not None
-        frame = self._core.next_frame()
-        if frame is not None:
-            return self._sent(wire.frame_type(frame), frame)
+        chunk = self._core.next_frame()
+        if chunk is not None:
+            return self._sent(wire.frame_type(chunk), chunk)
         if self._core.finished:
             return self._finish()
         self.needs_peer = self._core.needs_peer

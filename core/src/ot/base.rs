@@ -1,6 +1,6 @@
 //! 128 random OTs over ristretto255, in the endemic two-point form of Masny and Rindal (silent-vole.md, 4).
 
-use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
+use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoBasepointTable, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity, IsIdentity};
 use rayon::prelude::*;
@@ -81,14 +81,15 @@ impl Chooser {
         sid: &[u8; SID_BYTES],
         element: &[u8; ELEMENT_BYTES],
     ) -> Result<Zeroizing<Vec<u128>>, CoreError> {
-        let point = decode(element, "extension", 0)?;
+        // One element, 128 secrets: a table of its multiples, which is read in constant time.
+        let table = RistrettoBasepointTable::create(&decode(element, "extension", 0)?);
         let keys = self
             .secrets
             .par_iter()
             .zip(self.message.par_chunks(PAIR_BYTES))
             .enumerate()
             .map(|(index, (secret, pair))| {
-                derive_key(sid, element, index, secret.bit, pair, &(point * secret.scalar))
+                derive_key(sid, element, index, secret.bit, pair, &(&table * &secret.scalar))
             })
             .collect();
         Ok(Zeroizing::new(keys))
