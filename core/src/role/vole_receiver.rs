@@ -123,7 +123,9 @@ struct Receiver<V: Value> {
     c: Zeroizing<Vec<u128>>,
     /// Bins that are encoded, later those whose items are evaluated.
     bins_done: usize,
+    /// The commitment to A + P, and how many columns are in it.
     binding: blake3::Hasher,
+    bound: usize,
     /// Columns of A + P that were handed out.
     handed_out: usize,
     /// Tags and report values of the own items, in the order of the bins.
@@ -187,6 +189,7 @@ impl<V: Value> Receiver<V> {
             c: Zeroizing::default(),
             bins_done: 0,
             binding: engine.binding(),
+            bound: 0,
             handed_out: 0,
             tags: Vec::new(),
             reports: Vec::new(),
@@ -309,16 +312,17 @@ impl<V: Value> Receiver<V> {
         head
     }
 
-    /// Encodes the items of the next bins and adds them to A.
+    /// Encodes the items of the next bins and adds them to A; meanwhile commits to the bins before them.
     fn encode(&mut self) {
         let Self { engine, bins, triangulated: Some(triangulated), workspaces, masked, .. } = self else { return };
+        let Self { binding, bound, .. } = self;
         let parameters = &engine.parameters;
         let range = engine.bins_of_step(self.bins_done, parameters.bins);
         let bin_columns = parameters.bin_columns();
         let hash = engine.value_hash(&self.salt);
-        let start = range.start * bin_columns;
-        let columns = &mut masked[start..range.end * bin_columns];
-        engine.threads.install(|| {
+        let (encoded, columns) = masked.split_at_mut(range.start * bin_columns);
+        let columns = &mut columns[..range.len() * bin_columns];
+        let encode = || {
             columns.par_chunks_mut(bin_columns).zip(range.clone()).for_each(|(columns, bin)| {
                 // One workspace for each thread: the lock is never waited for.
                 let thread = rayon::current_thread_index().unwrap_or(0);
@@ -329,33 +333,26 @@ impl<V: Value> Receiver<V> {
                     *column += *encoded;
                 }
             });
-        });
+        };
+        if engine.malicious {
+            engine.threads.install(|| rayon::join(|| bind(binding, &encoded[*bound..]), encode));
+            *bound = encoded.len();
+        } else {
+            engine.threads.install(encode);
+        }
         self.bins_done = range.end;
         let complete = self.bins_done == parameters.bins;
-        if self.engine.malicious {
-            self.bind(start);
-        } else {
+        if !self.engine.malicious {
             while self.hand_out() {}
         }
         if complete {
             self.triangulated = None;
             self.workspaces = Vec::new();
             if self.engine.malicious {
+                bind(&mut self.binding, &self.masked[self.bound..self.engine.parameters.columns()]);
                 self.outbox.message(Kind::Bind, self.binding.finalize().as_bytes(), true);
                 self.stage = Stage::HandOut;
             }
-        }
-    }
-
-    /// Commits to the encoded columns from `start` on.
-    fn bind(&mut self, start: usize) {
-        const PIECE: usize = 1 << 12;
-        let end = self.bins_done * self.engine.parameters.bin_columns();
-        let mut bytes = Vec::with_capacity(PIECE * V::BYTES);
-        for columns in self.masked[start..end].chunks(PIECE) {
-            bytes.clear();
-            V::encode(columns, &mut bytes);
-            self.binding.update(&bytes);
         }
     }
 
@@ -481,6 +478,17 @@ impl<V: Value> Receiver<V> {
         }
         self.inbox.keep(kind, body);
         Ok(())
+    }
+}
+
+/// Commits to the next columns.
+fn bind<V: Value>(binding: &mut blake3::Hasher, columns: &[V]) {
+    const PIECE: usize = 1 << 12;
+    let mut bytes = Vec::with_capacity(PIECE * V::BYTES);
+    for columns in columns.chunks(PIECE) {
+        bytes.clear();
+        V::encode(columns, &mut bytes);
+        binding.update(&bytes);
     }
 }
 

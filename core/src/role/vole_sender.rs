@@ -276,16 +276,19 @@ impl<V: Value> Sender<V> {
         entries.resize(rest.len() / V::BYTES, V::default());
         let b = &mut b[*entries_done..*entries_done + entries.len()];
         *entries_done += entries.len();
-        engine.threads.install(|| {
+        let hash = || {
             if engine.malicious {
                 binding.update(body);
             }
+        };
+        let add = || {
             let pieces = entries.par_chunks_mut(PIECE).zip(rest.par_chunks(PIECE * V::BYTES));
             pieces.zip(b.par_chunks_mut(PIECE)).for_each(|((entries, bytes), b)| {
                 V::decode(bytes, entries);
                 V::scale_add(engine.backend, delta.0, entries, b);
             });
-        });
+        };
+        engine.threads.install(|| rayon::join(hash, add));
         Ok(())
     }
 
