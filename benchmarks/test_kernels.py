@@ -20,7 +20,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks import workload
 from psi import _core
 from psi.items import Collector
-from psi.wire import TREE_DEPTH
+from psi.wire import TREE_DEPTH, FrameType, frame_type
 
 ROUNDS = 7
 COUNT = workload.LEAD_SIZE
@@ -129,7 +129,7 @@ def test_vole_sender_for_each_item(benchmark: BenchmarkFixture) -> None:
             for one, other in ((receiver, sender), (sender, receiver)):
                 frame = one.next_frame()
                 if frame is not None:
-                    if one is sender and frame[0] == 0x27:  # open: the store was taken
+                    if one is sender and frame_type(frame) is FrameType.OPEN:  # the store was taken
                         return sender, []
                     other.receive(frame)
 

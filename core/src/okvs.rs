@@ -24,7 +24,7 @@ mod rows;
 mod triangulate;
 mod value;
 
-pub use decode::{BinDecoder, decode_bin};
+pub use decode::BinDecoder;
 pub use encode::Workspace;
 pub use params::{BIN_ITEMS, Parameters};
 pub use partition::{Bins, Key};

@@ -5,7 +5,7 @@ use std::path::Path;
 use psi_core::backend::Backend;
 use psi_core::gf64::{Gf64, Gf64x2};
 use psi_core::gf128::Gf128;
-use psi_core::okvs::{Bins, Parameters, RowHash, Triangulated, Value as Entry, ValueHash, Workspace, decode_bin};
+use psi_core::okvs::{BinDecoder, Bins, Parameters, RowHash, Triangulated, Value as Entry, ValueHash, Workspace};
 use serde_json::Value;
 
 fn vectors() -> Value {
@@ -93,7 +93,7 @@ fn check_store<V: Entry>(case: &Value, digests: &[[u8; 32]], expected: &Value, b
     let mut decoded = [0];
     for (bin, columns) in blocks.chunks(parameters.bin_columns()).enumerate() {
         let decoded = &mut decoded[..bins.items(bin).len()];
-        decode_bin(&rows, columns, bins.items(bin), decoded);
+        BinDecoder::new(&rows, columns).decode(bins.items(bin), decoded);
     }
     assert_eq!(decoded[0].to_le_bytes()[..V::BYTES], hex(&expected["stranger"]));
 }

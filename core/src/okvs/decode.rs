@@ -87,12 +87,3 @@ impl<'a> BinDecoder<'a> {
         blocks.zeroize();
     }
 }
-
-/// Writes what items of one bin decode to, as [`BinDecoder`] does.
-///
-/// # Panics
-///
-/// If `columns` has not the length of a bin, or `decoded` not that of `items`.
-pub fn decode_bin<K: Key>(rows: &RowHash, columns: &[u128], items: &[K], decoded: &mut [u128]) {
-    BinDecoder::new(rows, columns).decode(items, decoded);
-}

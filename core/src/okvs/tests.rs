@@ -52,7 +52,7 @@ fn decode<V: Value>(backend: Backend, count: usize, columns: &[V], factor: u128,
     let mut in_order = vec![0; keys.len()];
     for (bin, columns) in blocks.chunks(rows.parameters().bin_columns()).enumerate() {
         let mut decoded = vec![0; bins.items(bin).len()];
-        decode_bin(&rows, columns, bins.items(bin), &mut decoded);
+        BinDecoder::new(&rows, columns).decode(bins.items(bin), &mut decoded);
         for (value, index) in decoded.into_iter().zip(bins.indices(bin)) {
             in_order[*index as usize] = value;
         }

@@ -5,7 +5,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::backend::Backend;
 use crate::error::CoreError;
-use crate::okvs::{Bins, Parameters, RowHash, Value, ValueHash, decode_bin};
+use crate::okvs::{BinDecoder, Bins, Parameters, RowHash, Value, ValueHash};
 use crate::ot::softspoken;
 use crate::params::{DIGEST_BYTES, SEED_BYTES, SID_BYTES, VoleSuite, check_count};
 use crate::prg::Randomness;
@@ -18,9 +18,10 @@ use crate::vole::silent_receiver::PREFIX_BYTES;
 pub(super) const BLOCK_BYTES: usize = 16;
 /// Length of a salt, of a commitment and of a proof.
 pub(super) const HASH_BYTES: usize = 32;
-/// Items whose tags one thread makes at a time: enough for the tables that decoding makes of a bin's dense columns to
-/// pay, few enough for what is known of them to stay in the second-level cache.
-const PIECE: usize = 1 << 12;
+/// Items whose tags one thread makes with one decoder at most: enough for what it makes of a bin's columns to pay.
+const PIECE: usize = 1 << 14;
+/// Items of a piece that are worked on at a time: what is known of them stays in the first-level cache.
+const CHUNK: usize = 1 << 10;
 /// Bins that are worked on between two looks at what has arrived, for each thread.
 pub(super) const BINS_PER_STEP: usize = 8;
 
@@ -174,26 +175,29 @@ impl Evaluation<'_> {
                 pieces.push((columns, items, own_tags, own_reports));
             }
         }
-        let scratch = || (Zeroizing::new(vec![0; PIECE]), Zeroizing::new(vec![V::default(); PIECE]));
+        let scratch = || (Zeroizing::new(vec![0; CHUNK]), Zeroizing::new(vec![V::default(); CHUNK]));
         pieces.into_par_iter().for_each_init(scratch, |(values, hashed), (columns, items, tags, reports)| {
-            let values = &mut values[..items.len()];
-            decode_bin(self.rows, columns, items, values);
-            if let Some((delta, value_hash)) = self.delta {
-                let hashed = &mut hashed[..items.len()];
-                value_hash.values(items, hashed);
-                V::scale_add(self.rows.backend(), delta, hashed, values);
+            let decoder = BinDecoder::new(self.rows, columns);
+            for (number, (items, tags)) in items.chunks(CHUNK).zip(tags.chunks_mut(CHUNK)).enumerate() {
+                let values = &mut values[..items.len()];
+                decoder.decode(items, values);
+                if let Some((delta, value_hash)) = self.delta {
+                    let hashed = &mut hashed[..items.len()];
+                    value_hash.values(items, hashed);
+                    V::scale_add(self.rows.backend(), delta, hashed, values);
+                }
+                self.output.each(
+                    values,
+                    self.mask,
+                    |i| &items[i],
+                    |i, tag, report| {
+                        tags[i] = tag;
+                        if let Some(place) = reports.get_mut(number * CHUNK + i) {
+                            *place = report;
+                        }
+                    },
+                );
             }
-            self.output.each(
-                values,
-                self.mask,
-                |i| &items[i],
-                |i, tag, report| {
-                    tags[i] = tag;
-                    if let Some(place) = reports.get_mut(i) {
-                        *place = report;
-                    }
-                },
-            );
         });
     }
 }
