@@ -34,14 +34,14 @@ _READ_BYTES = 1 << 22
 
 # Seconds on the machine of the measurements: of the gate at all and for each byte, of a vole exchange at all and for
 # each item of the receiver and of the sender, of a group exchange for each element.
-_GATE_S, _GATE_BYTE_S = 0.05, 6.8e-9
-_VOLE_S, _VOLE_RECEIVER_S, _VOLE_SENDER_S = 0.06, 0.3e-6, 0.1e-6
+_GATE_S, _GATE_BYTE_S = 0.06, 6.2e-9
+_VOLE_S, _VOLE_RECEIVER_S, _VOLE_SENDER_S = 0.048, 0.24e-6, 0.08e-6
 _SEMI_HONEST = 0.9
 # Of the exchange, by the depth of its trees, at 1.28 million: 9 cost 40 ms a run on one machine and nothing on another.
 _TREES_S = {7: 1.0, 8: 1.0, 9: 1.04}
 _REHEARSED_ITEMS = 1 << 17
 _REHEARSED_GROUP_ITEMS = 256
-_REHEARSAL_S = 0.105  # of vole-malicious, at that number of items on either side
+_REHEARSAL_S = 0.077  # of vole-malicious, at that number of items on either side
 
 # Bytes: of the process, of what the gate holds of a file at a time, of an item and of a column of the store.
 _PROCESS_BYTES = 165_000_000
