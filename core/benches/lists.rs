@@ -7,6 +7,7 @@
 
 use std::hint::black_box;
 
+use psi_core::buckets::Buckets;
 use psi_core::item::{collapse, repeated};
 use psi_core::sort::sort;
 use psi_core::tags::MAX_TAG_BYTES;
@@ -96,19 +97,21 @@ fn main() {
     let sorted = |mut values: Vec<u128>| threads.install(|| sort(&mut values));
     time("sort, 128 bits", count, repetitions, || own.clone(), sorted);
 
-    peer.sort_unstable();
-    let encode = |tags: Vec<u128>| {
+    let encode = |tags: Buckets<u128>| {
         let mut pieces = Vec::new();
-        let mut encoder = Encoder::new(tags, MAX_TAG_BYTES);
-        while encoder.remaining() > 0 {
-            let mut piece = Vec::with_capacity(FRAME_BYTES);
-            encoder.append_to(&mut piece, FRAME_BYTES);
-            pieces.push(piece);
-        }
+        threads.install(|| {
+            let mut encoder = Encoder::new(tags, MAX_TAG_BYTES, true);
+            while !encoder.finished() {
+                let mut piece = Vec::with_capacity(FRAME_BYTES);
+                encoder.append_to(&mut piece, FRAME_BYTES).expect("different tags");
+                pieces.push(piece);
+            }
+        });
         pieces
     };
-    time("tags, code", count, repetitions, || peer.clone(), encode);
-    let pieces = encode(peer);
+    time("tags, into buckets", count, repetitions, || (), |()| threads.install(|| Buckets::of(&peer)));
+    time("tags, sort and code", count, repetitions, || Buckets::of(&peer), encode);
+    let pieces = encode(Buckets::of(&peer));
     time("tags, decode", count, repetitions, || (), |()| decode(&pieces, count, |_| ()));
     let look_up = |own: Vec<u128>| threads.install(|| drop(black_box(OwnTags::new(own))));
     time("own tags, made ready", count, repetitions, || own.clone(), look_up);

@@ -36,9 +36,12 @@ word!(u64);
 word!(u128);
 
 /// The values of a list by their leading bits, those of a bucket in the order of the list.
+#[derive(Default)]
 pub struct Buckets<W> {
     /// Block after block of the list, each in the order of the buckets.
     values: Vec<W>,
+    /// Where each block starts in the list, and at last how many values there are.
+    blocks: Vec<usize>,
     /// For each block where its share of each bucket starts in it, and at last its length.
     starts: Vec<Vec<u32>>,
     bits: u32,
@@ -47,29 +50,54 @@ pub struct Buckets<W> {
 impl<W: Word> Buckets<W> {
     /// Takes `count` values, which `fill(first, values)` writes in pieces.
     pub fn new(count: usize, fill: impl Fn(usize, &mut [W]) + Sync) -> Self {
-        Self::of_blocks(count, |bits, scratch, first, out| {
-            scratch.resize(out.len(), W::default());
-            fill(first, scratch);
-            distribute(scratch, out, bits)
-        })
+        let mut buckets = Self::default();
+        buckets.clear(count);
+        let blocks = (0..count).step_by(BLOCK).map(|first| (BLOCK.min(count - first), first));
+        buckets.append(blocks.collect(), fill);
+        buckets
     }
 
     /// Copies the values of a list.
-    pub fn copy(values: &[W]) -> Self {
-        Self::of_blocks(values.len(), |bits, _, first, out| {
-            distribute(&values[first..first + out.len()], out, bits)
-        })
+    #[must_use]
+    pub fn of(values: &[W]) -> Self {
+        Self::new(values.len(), |first, block| block.copy_from_slice(&values[first..first + block.len()]))
     }
 
-    fn of_blocks(count: usize, block: impl Fn(u32, &mut Vec<W>, usize, &mut [W]) -> Vec<u32> + Sync) -> Self {
-        let bits = count.checked_ilog2().unwrap_or(0).saturating_sub(BUCKET_LOG).clamp(1, MAX_BUCKET_BITS);
-        let mut values = zeroed(count);
-        let starts = values
-            .par_chunks_mut(BLOCK)
-            .enumerate()
-            .map_init(Vec::new, |scratch, (number, out)| block(bits, scratch, number * BLOCK, out))
-            .collect();
-        Self { values, starts, bits }
+    /// Empties the buckets for a list of `count` values; the memory is used again if there is enough of it.
+    pub fn clear(&mut self, count: usize) {
+        self.bits = count.checked_ilog2().unwrap_or(0).saturating_sub(BUCKET_LOG).clamp(1, MAX_BUCKET_BITS);
+        self.starts.clear();
+        self.blocks.clear();
+        self.blocks.push(0);
+        if self.values.len() < count {
+            self.values = Vec::new(); // before there is a larger one
+            self.values = zeroed(count);
+        }
+    }
+
+    /// Takes the next values of the list, in blocks that are distributed side by side: of each its length, below 2^32, and
+    /// from what `write` writes it.
+    ///
+    /// # Panics
+    ///
+    /// If there are more values than the buckets were emptied for.
+    pub fn append<T: Send>(&mut self, blocks: Vec<(usize, T)>, write: impl Fn(T, &mut [W]) + Sync) {
+        let mut end = self.blocks[self.blocks.len() - 1];
+        let mut rest = &mut self.values[end..];
+        let mut parts = Vec::with_capacity(blocks.len());
+        for (length, source) in blocks {
+            let (part, behind) = rest.split_at_mut(length);
+            parts.push((source, part));
+            rest = behind;
+            end += length;
+            self.blocks.push(end);
+        }
+        let bits = self.bits;
+        self.starts.par_extend(parts.into_par_iter().map_init(Vec::new, |scratch, (source, part)| {
+            scratch.resize(part.len(), W::default());
+            write(source, scratch);
+            distribute(scratch, part, bits)
+        }));
     }
 
     /// Returns how many leading bits tell the buckets apart.
@@ -84,6 +112,12 @@ impl<W: Word> Buckets<W> {
         1 << self.bits
     }
 
+    /// Returns the number of all values.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.blocks.last().copied().unwrap_or(0)
+    }
+
     /// Returns the number of values of a bucket.
     #[must_use]
     pub fn len(&self, bucket: usize) -> usize {
@@ -92,8 +126,9 @@ impl<W: Word> Buckets<W> {
 
     /// Returns the values of a bucket, block after block.
     pub fn shares(&self, bucket: usize) -> impl Iterator<Item = &[W]> {
-        let blocks = self.values.chunks(BLOCK).zip(&self.starts);
-        blocks.map(move |(values, starts)| &values[starts[bucket] as usize..starts[bucket + 1] as usize])
+        self.blocks.iter().zip(&self.starts).map(move |(block, starts)| {
+            &self.values[block + starts[bucket] as usize..block + starts[bucket + 1] as usize]
+        })
     }
 }
 

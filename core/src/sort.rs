@@ -12,7 +12,7 @@ const MAX_INNER_BITS: u32 = 14;
 /// Two distributions by leading bits, then insertion: linear for values as uniform as tags are. A list that is not
 /// uniform is sorted as well, in the time of a comparison sort.
 pub fn sort<W: Word>(values: &mut [W]) {
-    let buckets = Buckets::copy(values);
+    let buckets = Buckets::of(values);
     let mut slices = Vec::with_capacity(buckets.count());
     let mut rest = values;
     for bucket in 0..buckets.count() {
@@ -20,38 +20,47 @@ pub fn sort<W: Word>(values: &mut [W]) {
         slices.push(slice);
         rest = behind;
     }
-    slices.into_par_iter().enumerate().for_each_init(
-        <(Vec<_>, Vec<_>)>::default,
-        |(unsorted, ends), (bucket, slice)| {
-            unsorted.clear();
-            buckets.shares(bucket).for_each(|share| unsorted.extend_from_slice(share));
-            sort_bucket(unsorted, buckets.bits(), slice, ends);
-        },
-    );
+    slices
+        .into_par_iter()
+        .enumerate()
+        .for_each_init(Vec::new, |ends, (bucket, slice)| sort_bucket(&buckets, bucket, slice, ends));
 }
 
-/// Writes values that agree in their first `skipped` bits into `out`, ascending.
-fn sort_bucket<W: Word>(values: &[W], skipped: u32, out: &mut [W], ends: &mut Vec<u32>) {
-    if values.len() < 32 {
-        out.copy_from_slice(values);
-        insertion(out);
-        return;
+/// Writes the values of a bucket into `out`, ascending; `ends` is room that is used again and again.
+///
+/// # Panics
+///
+/// If `out` has not the length of the bucket.
+pub fn sort_bucket<W: Word>(buckets: &Buckets<W>, bucket: usize, out: &mut [W], ends: &mut Vec<u32>) {
+    assert_eq!(out.len(), buckets.len(bucket));
+    if out.len() < 32 {
+        let mut end = 0;
+        for share in buckets.shares(bucket) {
+            out[end..end + share.len()].copy_from_slice(share);
+            end += share.len();
+        }
+        return insertion(out);
     }
-    let bits = (values.len().ilog2() + 1).min(MAX_INNER_BITS); // most values are alone: less is left to insertion
+    let skipped = buckets.bits();
+    let bits = (out.len().ilog2() + 1).min(MAX_INNER_BITS); // most values are alone: less is left to insertion
     ends.clear();
     ends.resize((1 << bits) + 1, 0);
-    for value in values {
-        ends[value.digit(skipped, bits) + 1] += 1;
+    for share in buckets.shares(bucket) {
+        for value in share {
+            ends[value.digit(skipped, bits) + 1] += 1;
+        }
     }
     let longest = ends.iter().copied().max().unwrap_or(0);
     for i in 1..ends.len() {
         ends[i] += ends[i - 1];
     }
-    out.fill(W::default());
-    for &value in values {
-        let end = &mut ends[value.digit(skipped, bits)];
-        out[*end as usize] = value;
-        *end += 1;
+    out.fill(W::default()); // in order, at the speed of memory: what is written below is then in the cache
+    for share in buckets.shares(bucket) {
+        for &value in share {
+            let end = &mut ends[value.digit(skipped, bits)];
+            out[*end as usize] = value;
+            *end += 1;
+        }
     }
     // Insertion is quadratic in a run of values that the digit does not tell apart: short ones only.
     if longest <= 64 {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use psi_core::backend::Backend;
+use psi_core::buckets::Buckets;
 use psi_core::params::VoleSuite;
 use psi_core::prg::Randomness;
 use psi_core::role::{Role, VoleReceiver, VoleSender, VoleSetup, n_max};
@@ -92,7 +93,7 @@ fn the_code_of_tags_is_that_of_the_reference() {
         }
         assert_eq!((tags.len(), code.len()), (count, code_bytes(count, tag_bytes)));
         let mut encoded = Vec::new();
-        Encoder::new(tags.clone(), tag_bytes).append_to(&mut encoded, usize::MAX);
+        Encoder::new(Buckets::of(&tags), tag_bytes, true).append_to(&mut encoded, usize::MAX).unwrap();
         assert!(encoded == code);
         let mut decoded = Vec::new();
         Decoder::new(count, tag_bytes, true).take(&code, &mut decoded).unwrap();

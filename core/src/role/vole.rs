@@ -1,6 +1,5 @@
 //! What the two roles of the suites `vole-malicious` and `vole-semi-honest` share (vole.md).
 
-use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::backend::Backend;
@@ -19,7 +18,7 @@ pub(super) const BLOCK_BYTES: usize = 16;
 /// Length of a salt, of a commitment and of a proof.
 pub(super) const HASH_BYTES: usize = 32;
 /// Items whose tags one thread makes with one decoder at most: enough for what it makes of a bin's columns to pay.
-const PIECE: usize = 1 << 14;
+const PIECE: usize = 1 << 15;
 /// Items of a piece that are worked on at a time: what is known of them stays in the first-level cache.
 const CHUNK: usize = 1 << 10;
 /// Bins that are worked on between two looks at what has arrived, for each thread.
@@ -151,60 +150,64 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl Evaluation<'_> {
-    /// Makes the tags and, where `reports` is not empty, the report values of all items of some bins.
-    ///
-    /// `columns` are those of the whole store, C at the receiver and B' at the sender; `tags` and `reports` those of the
-    /// bins alone, in their order.
-    pub(super) fn bins<V: Value>(
+    /// Returns the items of some bins in pieces, each with the columns of its bin: those of the whole store are `columns`,
+    /// C at the receiver and B' at the sender.
+    pub(super) fn pieces<'a>(
         &self,
-        bins: &Bins<[u8; DIGEST_BYTES]>,
+        bins: &'a Bins<[u8; DIGEST_BYTES]>,
         range: std::ops::Range<usize>,
-        columns: &[u128],
-        tags: &mut [u128],
-        reports: &mut [u128],
-    ) {
+        columns: &'a [u128],
+    ) -> impl Iterator<Item = Piece<'a>> {
         let bin_columns = self.rows.parameters().bin_columns();
-        let mut pieces = Vec::new();
-        let (mut tags, mut reports) = (tags, reports);
-        for bin in range {
+        range.flat_map(move |bin| {
             let columns = &columns[bin * bin_columns..(bin + 1) * bin_columns];
-            for items in bins.items(bin).chunks(PIECE) {
-                let (own_tags, other_tags) = tags.split_at_mut(items.len());
-                let (own_reports, other_reports) = reports.split_at_mut(items.len().min(reports.len()));
-                (tags, reports) = (other_tags, other_reports);
-                pieces.push((columns, items, own_tags, own_reports));
-            }
-        }
-        let scratch = || (Zeroizing::new(vec![0; CHUNK]), Zeroizing::new(vec![V::default(); CHUNK]));
-        pieces.into_par_iter().for_each_init(scratch, |(values, hashed), (columns, items, tags, reports)| {
-            let decoder = BinDecoder::new(self.rows, columns);
-            for (number, (items, tags)) in items.chunks(CHUNK).zip(tags.chunks_mut(CHUNK)).enumerate() {
-                let values = &mut values[..items.len()];
-                decoder.decode(items, values);
-                if let Some((delta, value_hash)) = self.delta {
-                    let hashed = &mut hashed[..items.len()];
-                    value_hash.values(items, hashed);
-                    V::scale_add(self.rows.backend(), delta, hashed, values);
-                }
-                self.output.each(
-                    values,
-                    self.mask,
-                    |i| &items[i],
-                    |i, tag, report| {
-                        tags[i] = tag;
-                        if let Some(place) = reports.get_mut(number * CHUNK + i) {
-                            *place = report;
-                        }
-                    },
-                );
-            }
-        });
+            bins.items(bin).chunks(PIECE).map(move |items| Piece { items, columns })
+        })
     }
+
+    /// Makes the tags and, where `reports` is not empty, the report values of the items of a piece.
+    pub(super) fn evaluate<V: Value>(&self, piece: &Piece<'_>, tags: &mut [u128], reports: &mut [u128]) {
+        let mut values = Zeroizing::new([0; CHUNK]);
+        let mut hashed = Zeroizing::new(vec![V::default(); if self.delta.is_some() { CHUNK } else { 0 }]);
+        let decoder = BinDecoder::new(self.rows, piece.columns);
+        for (number, (items, tags)) in piece.items.chunks(CHUNK).zip(tags.chunks_mut(CHUNK)).enumerate() {
+            let values = &mut values[..items.len()];
+            decoder.decode(items, values);
+            if let Some((delta, value_hash)) = self.delta {
+                let hashed = &mut hashed[..items.len()];
+                value_hash.values(items, hashed);
+                V::scale_add(self.rows.backend(), delta, hashed, values);
+            }
+            self.output.each(
+                values,
+                self.mask,
+                |i| &items[i],
+                |i, tag, report| {
+                    tags[i] = tag;
+                    if let Some(place) = reports.get_mut(number * CHUNK + i) {
+                        *place = report;
+                    }
+                },
+            );
+        }
+    }
+}
+
+/// Items of one bin that are evaluated together.
+pub(super) struct Piece<'a> {
+    pub(super) items: &'a [[u8; DIGEST_BYTES]],
+    columns: &'a [u128],
 }
 
 /// Returns the length of the `extend` message.
 pub(super) fn extension_bytes(sizes: &Sizes) -> usize {
     PREFIX_BYTES + softspoken::message_bytes(sizes.padded(), sizes.malicious)
+}
+
+/// Takes the next places of a list, as many as it has at most.
+#[allow(clippy::mut_mut)] // the list becomes what is behind them
+pub(super) fn next_of<'a>(list: &mut &'a mut [u128], count: usize) -> &'a mut [u128] {
+    list.split_off_mut(..count.min(list.len())).unwrap_or_default()
 }
 
 /// Reads an array from the front of a message whose length was checked.

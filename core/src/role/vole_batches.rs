@@ -7,13 +7,13 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::backend::memory::zeroed;
+use crate::buckets::Buckets;
 use crate::error::CoreError;
 use crate::item::repeated;
 use crate::okvs::{Bins, RowHash, Value, ValueHash};
 use crate::params::DIGEST_BYTES;
 use crate::prg::Randomness;
-use crate::role::vole::{Engine, Evaluation, Secret};
-use crate::sort::sort;
+use crate::role::vole::{Engine, Evaluation, Secret, next_of};
 use crate::tags::lookup::Lookup;
 use crate::tags::order::{Order, batches};
 use crate::tags::output::Output;
@@ -38,8 +38,8 @@ pub(super) struct Batches {
     /// Whether the bins have the batch at hand.
     partitioned: bool,
     bins_done: usize,
-    /// Tags and report values of the batch, in the order of the bins.
-    tags: Vec<u128>,
+    /// The tags of the batch, and its report values in the order of the bins.
+    tags: Buckets<u128>,
     reports: Vec<u128>,
 }
 
@@ -58,7 +58,7 @@ impl Batches {
             bins: Bins::new(),
             partitioned: false,
             bins_done: 0,
-            tags: Vec::new(),
+            tags: Buckets::default(),
             reports: Vec::new(),
         }
     }
@@ -99,7 +99,7 @@ impl Batches {
         });
         self.partitioned = true;
         self.bins_done = 0;
-        self.tags = zeroed(batch.len());
+        self.tags.clear(batch.len());
         let reports = if engine.report { batch.len() } else { 0 };
         if self.reports.len() != reports {
             self.reports = zeroed(reports);
@@ -123,32 +123,36 @@ impl Batches {
         }
         let range = engine.bins_of_step(self.bins_done, bins_there);
         let Self { bins, tags, reports, .. } = self;
-        let (start, end) = (bins.starts()[range.start], bins.starts()[range.end]);
+        let mut reports = reports.get_mut(bins.starts()[range.start]..).unwrap_or_default();
         let Hashes { rows, values, output, mask } = hashes;
         let evaluation = Evaluation { rows, output, mask: mask.0, delta: Some((delta, values)) };
-        let reports = if engine.report { &mut reports[start..end] } else { &mut [] };
         self.bins_done = range.end;
-        engine.threads.install(|| evaluation.bins::<V>(bins, range, columns, &mut tags[start..end], reports));
+        let pieces: Vec<_> = evaluation
+            .pieces(bins, range, columns)
+            .map(|piece| {
+                let count = piece.items.len();
+                (count, (piece, next_of(&mut reports, count)))
+            })
+            .collect();
+        engine.threads.install(|| {
+            tags.append(pieces, |(piece, reports), tags| evaluation.evaluate::<V>(&piece, tags, reports));
+        });
     }
 
-    /// Returns the tags of the batch at hand, ascending, and goes on to the next one.
-    ///
-    /// # Errors
-    ///
-    /// [`CoreError::RepeatedItem`] if two are equal where the suite makes that an event of probability 2^-73.
-    pub(super) fn take_tags(&mut self, engine: &Engine) -> Result<Vec<u128>, CoreError> {
-        let mut tags = std::mem::take(&mut self.tags);
-        engine.threads.install(|| sort(&mut tags));
-        if engine.malicious && tags.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(self.equal_tags(engine));
-        }
+    /// Returns the tags of the batch at hand, and goes on to the next one.
+    pub(super) fn take_tags(&mut self) -> Buckets<u128> {
         self.left.pop_front();
         self.partitioned = false;
-        Ok(tags)
+        std::mem::take(&mut self.tags)
     }
 
-    /// Returns why two own tags are equal: the items are.
-    fn equal_tags(&self, engine: &Engine) -> CoreError {
+    /// Takes the memory of tags that were sent for those of the next batch.
+    pub(super) fn give_back(&mut self, tags: Buckets<u128>) {
+        self.tags = tags;
+    }
+
+    /// Returns why two tags of the batch that was taken last are equal: the items are.
+    pub(super) fn equal_tags(&self, engine: &Engine) -> CoreError {
         let Self { bins, .. } = self;
         let mut items = vec![[0; DIGEST_BYTES]; bins.starts()[engine.parameters.bins]];
         for bin in 0..engine.parameters.bins {
@@ -167,7 +171,7 @@ impl Batches {
     pub(super) fn clear(&mut self) {
         self.items = Arc::default();
         self.bins = Bins::new();
-        self.tags = Vec::new();
+        self.tags = Buckets::default();
         self.reports = Vec::new();
     }
 

@@ -14,7 +14,7 @@ use crate::item::repeated;
 use crate::okvs::{Bins, RowHash, Triangulated, Value, Workspace};
 use crate::ot::base::CHOICE_BYTES;
 use crate::params::DIGEST_BYTES;
-use crate::role::vole::{BLOCK_BYTES, Engine, Evaluation, HASH_BYTES, Secret, VoleSetup, array};
+use crate::role::vole::{BLOCK_BYTES, Engine, Evaluation, HASH_BYTES, Secret, VoleSetup, array, next_of};
 use crate::role::vole_frame::{BODY_BYTES, Inbox, Kind, Outbox, split};
 use crate::role::{Phase, Role, Status};
 use crate::sort::sort;
@@ -399,12 +399,24 @@ impl<V: Value> Receiver<V> {
             (*tags, *reports) = (zeroed(count), zeroed(if engine.report { count } else { 0 }));
         }
         let range = engine.bins_of_step(self.bins_done, engine.parameters.bins);
-        let (start, end) = (bins.starts()[range.start], bins.starts()[range.end]);
+        let start = bins.starts()[range.start];
         let output = engine.output(&self.salt);
         let evaluation = Evaluation { rows, output: &output, mask: self.mask.0, delta: None };
-        let reports = if engine.report { &mut reports[start..end] } else { &mut [] };
         self.bins_done = range.end;
-        engine.threads.install(|| evaluation.bins::<V>(bins, range, &self.c, &mut tags[start..end], reports));
+        let mut own_tags = &mut tags[start..];
+        let mut reports = reports.get_mut(start..).unwrap_or_default();
+        let pieces: Vec<_> = evaluation
+            .pieces(bins, range, &self.c)
+            .map(|piece| {
+                let count = piece.items.len();
+                (piece, next_of(&mut own_tags, count), next_of(&mut reports, count))
+            })
+            .collect();
+        engine.threads.install(|| {
+            pieces
+                .into_par_iter()
+                .for_each(|(piece, tags, reports)| evaluation.evaluate::<V>(&piece, tags, reports));
+        });
         if self.bins_done == engine.parameters.bins {
             self.c = Zeroizing::default();
             let tags = std::mem::take(tags);

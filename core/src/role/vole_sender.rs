@@ -14,7 +14,7 @@ use crate::role::vole::{BLOCK_BYTES, Engine, HASH_BYTES, Secret, VoleSetup, arra
 use crate::role::vole_batches::{Batches, Hashes};
 use crate::role::vole_frame::{BODY_BYTES, Inbox, Kind, Outbox, split, unexpected};
 use crate::role::{Phase, Role, Status};
-use crate::tags::code::Encoder;
+use crate::tags::code::{Encoder, EqualTags, code_bytes};
 use crate::tags::lookup::Lookup;
 use crate::vole::SilentSender;
 
@@ -45,7 +45,7 @@ impl VoleSender {
     /// # Errors
     ///
     /// [`CoreError::TooManyItems`], [`CoreError::Threads`], [`CoreError::NoThreads`]; those of
-    /// [`crate::backend::Backend::chosen`]. Equal items show when their tags are sorted, in `vole-malicious`.
+    /// [`crate::backend::Backend::chosen`]. Equal items show when their tags are sorted to be sent, in `vole-malicious`.
     pub fn new(items: impl Into<Arc<Vec<[u8; DIGEST_BYTES]>>>, setup: VoleSetup) -> Result<Self, CoreError> {
         let items = items.into();
         Ok(Self(if setup.suite.small_field(items.len()) {
@@ -332,24 +332,29 @@ impl<V: Value> Sender<V> {
         batches.evaluate::<V>(engine, hashes, delta.0, b, bins_there);
     }
 
-    /// Goes on with the batch at hand: evaluates, sorts, encodes, sends.
+    /// Goes on with the batch at hand: evaluates, then sorts, encodes and sends, a frame at a time.
     fn send_tags(&mut self) -> Result<(), CoreError> {
-        if let Some(encoder) = &mut self.encoder {
-            let mut frame = Kind::Tags.start(BODY_BYTES.min(encoder.remaining()));
-            encoder.append_to(&mut frame, BODY_BYTES);
-            let end = encoder.remaining() == 0;
+        if let Some(mut encoder) = self.encoder.take() {
+            let whole = code_bytes(encoder.count(), self.engine.tag_bytes);
+            let mut frame = Kind::Tags.start(BODY_BYTES.min(whole));
+            let code = self.engine.threads.install(|| encoder.append_to(&mut frame, BODY_BYTES));
+            code.map_err(|EqualTags| self.batches.equal_tags(&self.engine))?;
+            let end = encoder.finished();
             let last = end && self.batches.done();
             self.outbox.frame(frame, last);
-            if end {
-                self.encoder = None;
-            }
             if last {
                 self.end_tags();
+            } else if end {
+                self.batches.give_back(encoder.into_tags());
+            } else {
+                self.encoder = Some(encoder);
             }
         } else if self.batches.evaluated(&self.engine) {
-            let tags = self.batches.take_tags(&self.engine)?;
-            self.tags_done += tags.len();
-            self.encoder = Some(Encoder::new(tags, self.engine.tag_bytes));
+            let Self { engine, batches, .. } = self;
+            let new = || Encoder::new(batches.take_tags(), engine.tag_bytes, engine.malicious);
+            let encoder = engine.threads.install(new);
+            self.tags_done += encoder.count();
+            self.encoder = Some(encoder);
         } else {
             self.evaluate();
         }

@@ -1,6 +1,10 @@
 //! The prefix code of an ascending list of tags (vole.md, "Tags on the wire").
 
+use rayon::prelude::*;
+
+use crate::buckets::{Buckets, Word};
 use crate::error::CoreError;
+use crate::sort::sort_bucket;
 use crate::tags::{MAX_TAG_BYTES, cut};
 
 /// Returns the length of the prefix of each of `count` tags that is not sent with it.
@@ -22,86 +26,148 @@ pub fn code_bytes(count: usize, tag_bytes: usize) -> usize {
     counts_bytes(count) + count * (tag_bytes - prefix_bytes(count))
 }
 
-/// Returns the number that the first bytes of a tag are, and zero for no bytes.
-fn prefix(tag: u128, bytes: usize) -> usize {
-    match bytes {
-        0 => 0,
-        bytes => (tag >> (8 * (MAX_TAG_BYTES - bytes))) as usize,
-    }
-}
-
 /// Tags that are put together before their order is checked: they stay in the first-level cache.
 const PIECE: usize = 1 << 10;
 
-/// Encodes one batch of tags, a piece at a time.
+/// Encodes one batch of tags, a piece at a time, and sorts them as it goes: what is ahead of the pieces is a few buckets.
 pub struct Encoder {
-    tags: Vec<u128>,
+    tags: Buckets<u128>,
+    strict: bool,
     prefix_bytes: usize,
     rest_bytes: usize,
-    counts: Vec<u8>,
-    done: usize,
+    /// The code that is ready, and how much of it was handed out.
+    ready: Vec<u8>,
+    taken: usize,
+    /// The next bucket whose tags are not encoded yet.
+    bucket: usize,
 }
 
+/// Two equal tags where there are none.
+#[derive(Debug, PartialEq, Eq)]
+pub struct EqualTags;
+
 impl Encoder {
-    /// Takes the tags of a batch, ascending, `tag_bytes` long each.
+    /// Takes the tags of a batch, `tag_bytes` long each; `strict` if no two may be equal.
     ///
     /// A prefix is shorter than a tag: `tag_bytes` is at least five and a batch below 2^32.
     #[must_use]
-    pub fn new(tags: Vec<u128>, tag_bytes: usize) -> Self {
-        debug_assert!(tags.is_sorted());
-        let prefix_bytes = prefix_bytes(tags.len());
-        let mut counts = vec![0; counts_bytes(tags.len())];
-        if prefix_bytes > 0 {
-            for (index, &tag) in tags.iter().enumerate() {
-                // Before the 1 of this tag stand those of the tags and the 0 of each prefix before it.
-                let bit = index + prefix(tag, prefix_bytes);
-                counts[bit / 8] |= 1 << (bit % 8);
-            }
-        }
-        Self { prefix_bytes, rest_bytes: tag_bytes - prefix_bytes, counts, done: 0, tags }
+    pub fn new(tags: Buckets<u128>, tag_bytes: usize, strict: bool) -> Self {
+        let prefix_bytes = prefix_bytes(tags.total());
+        let ready = counts(&tags, prefix_bytes);
+        Self { tags, strict, prefix_bytes, rest_bytes: tag_bytes - prefix_bytes, ready, taken: 0, bucket: 0 }
     }
 
-    /// Returns how many bytes of the code are still to come.
+    /// Returns how many tags there are.
     #[must_use]
-    pub fn remaining(&self) -> usize {
-        self.counts.len() + self.tags.len() * self.rest_bytes - self.done
+    pub fn count(&self) -> usize {
+        self.tags.total()
     }
 
-    /// Appends the next bytes of the code, at most `limit`.
-    pub fn append_to(&mut self, body: &mut Vec<u8>, limit: usize) {
-        let start = self.done;
-        let end = start + limit.min(self.remaining());
-        self.done = end;
-        if let Some(counts) = self.counts.get(start..) {
-            body.extend_from_slice(&counts[..counts.len().min(end - start)]);
-        }
-        let [from, to] = [start, end].map(|position| position.saturating_sub(self.counts.len()));
-        let width = self.rest_bytes;
-        // A tag may begin in the piece before, and one may end in the piece behind.
-        let whole = from.div_ceil(width)..to / width;
-        if whole.start > whole.end {
-            body.extend_from_slice(&self.rest(whole.end)[from % width..to % width]);
-            return;
-        }
-        if from % width > 0 {
-            body.extend_from_slice(&self.rest(from / width)[from % width..width]);
-        }
-        let base = body.len();
-        body.resize(base + whole.len() * width + MAX_TAG_BYTES, 0);
-        for (offset, tag) in whole.clone().enumerate() {
-            // The bytes behind the tag are overwritten by the next one, or cut off at the end.
-            let place = base + offset * width;
-            body[place..place + MAX_TAG_BYTES].copy_from_slice(&self.rest(tag));
-        }
-        body.truncate(base + whole.len() * width);
-        if to % width > 0 {
-            body.extend_from_slice(&self.rest(whole.end)[..to % width]);
-        }
+    /// Returns whether all of the code was handed out.
+    #[must_use]
+    pub fn finished(&self) -> bool {
+        self.taken == self.ready.len() && self.bucket == self.tags.count()
     }
 
-    /// Returns the bytes of a tag behind its prefix, and behind these others that are none of it.
-    fn rest(&self, index: usize) -> [u8; MAX_TAG_BYTES] {
-        (self.tags[index] << (8 * self.prefix_bytes)).to_be_bytes()
+    /// Appends the next bytes of the code, `limit` or all there are, on the threads of the pool at hand.
+    ///
+    /// # Errors
+    ///
+    /// [`EqualTags`] where tags are strict.
+    pub fn append_to(&mut self, body: &mut Vec<u8>, limit: usize) -> Result<(), EqualTags> {
+        let mut room = limit;
+        while room > 0 && !self.finished() {
+            if self.taken == self.ready.len() {
+                self.encode(room)?;
+            }
+            let ready = &self.ready[self.taken..];
+            let ready = &ready[..ready.len().min(room)];
+            body.extend_from_slice(ready);
+            self.taken += ready.len();
+            room -= ready.len();
+        }
+        Ok(())
+    }
+
+    /// Makes the next bytes ready: those of the tags of some buckets, at least `least` if there are so many.
+    fn encode(&mut self, least: usize) -> Result<(), EqualTags> {
+        let Self { tags, strict, prefix_bytes, rest_bytes, ready, taken, bucket } = self;
+        let first = *bucket;
+        let mut ends = vec![0];
+        while ends[ends.len() - 1] < least && *bucket < tags.count() {
+            ends.push(ends[ends.len() - 1] + tags.len(*bucket) * *rest_bytes);
+            *bucket += 1;
+        }
+        let tags = &*tags;
+        ready.resize(ends[ends.len() - 1], 0);
+        *taken = 0;
+        let mut rest = ready.as_mut_slice();
+        let mut parts = Vec::with_capacity(ends.len());
+        for pair in ends.windows(2) {
+            let (part, behind) = rest.split_at_mut(pair[1] - pair[0]);
+            parts.push(part);
+            rest = behind;
+        }
+        let sort_and_write = |(sorted, room): &mut (Vec<u128>, Vec<u32>), (number, part): (usize, &mut [u8])| {
+            sorted.resize(part.len() / *rest_bytes, 0);
+            sort_bucket(tags, first + number, sorted, room);
+            write_rests(sorted, *prefix_bytes, *rest_bytes, part);
+            sorted.windows(2).any(|pair| pair[0] == pair[1])
+        };
+        let equal = parts.into_par_iter().enumerate().map_init(Default::default, sort_and_write);
+        if equal.reduce(|| false, |one, other| one | other) && *strict { Err(EqualTags) } else { Ok(()) }
+    }
+
+    /// Returns the buckets, whose memory can be used again.
+    #[must_use]
+    pub fn into_tags(self) -> Buckets<u128> {
+        self.tags
+    }
+}
+
+/// Returns the counts of the tags by their prefix: for each prefix as many bits 1 as it has tags, and a bit 0.
+fn counts(tags: &Buckets<u128>, prefix_bytes: usize) -> Vec<u8> {
+    if prefix_bytes == 0 {
+        return Vec::new();
+    }
+    #[allow(clippy::cast_possible_truncation)] // at most three bytes
+    let bits = 8 * prefix_bytes as u32 - tags.bits(); // a bucket has at least 2^11 tags on average, and a prefix at most 2^8
+    let of_bucket = |bucket| {
+        let mut numbers = vec![0; 1 << bits];
+        for tag in tags.shares(bucket).flatten() {
+            numbers[tag.digit(tags.bits(), bits)] += 1;
+        }
+        numbers
+    };
+    let numbers: Vec<Vec<usize>> = (0..tags.count()).into_par_iter().map(of_bucket).collect();
+    let bytes = counts_bytes(tags.total());
+    let mut words = vec![0_u64; bytes.div_ceil(8)];
+    let mut bit = 0;
+    for number in numbers.into_iter().flatten() {
+        let end = bit + number;
+        while bit < end {
+            let ones = (end - bit).min(64 - bit % 64);
+            words[bit / 64] |= u64::MAX >> (64 - ones) << (bit % 64);
+            bit += ones;
+        }
+        bit += 1; // the 0
+    }
+    let mut counts: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    counts.truncate(bytes);
+    counts
+}
+
+/// Writes what stands behind the prefix of each tag, one after another.
+fn write_rests(tags: &[u128], prefix_bytes: usize, rest_bytes: usize, out: &mut [u8]) {
+    for (index, tag) in tags.iter().enumerate() {
+        let rest = (tag << (8 * prefix_bytes)).to_be_bytes();
+        let place = index * rest_bytes;
+        // A copy of a fixed length is a single store; the bytes behind the rest are overwritten by the next one.
+        if let Some(block) = out[place..].first_chunk_mut() {
+            *block = rest;
+        } else {
+            out[place..place + rest_bytes].copy_from_slice(&rest[..rest_bytes]);
+        }
     }
 }
 
@@ -292,14 +358,15 @@ mod tests {
     }
 
     fn encode(tags: &[u128], tag_bytes: usize, limit: usize) -> Vec<Vec<u8>> {
-        let mut encoder = Encoder::new(tags.to_vec(), tag_bytes);
+        let mut encoder = Encoder::new(Buckets::of(tags), tag_bytes, false);
         let mut pieces = Vec::new();
-        while encoder.remaining() > 0 {
+        while !encoder.finished() {
             let mut piece = Vec::new();
-            encoder.append_to(&mut piece, limit);
+            encoder.append_to(&mut piece, limit).unwrap();
             assert!(!piece.is_empty() && piece.len() <= limit);
             pieces.push(piece);
         }
+        assert!(pieces.iter().rev().skip(1).all(|piece| piece.len() == limit));
         pieces
     }
 
@@ -345,6 +412,29 @@ mod tests {
     fn the_code_of_1_280_000_tags_saves_a_tenth() {
         assert_eq!(code_bytes(1_280_000, 16), 18_088_192);
         assert_eq!(code_bytes(1_280_000, 11), 11_688_192);
+    }
+
+    #[test]
+    fn tags_in_any_order_have_the_same_code() {
+        for count in [1, 100, 300, 70_000] {
+            let mut tags = tags(count, 16);
+            let code = encode(&tags, 16, 1 << 20);
+            tags.reverse();
+            tags.swap(0, count / 3);
+            assert!(encode(&tags, 16, 1 << 20) == code);
+        }
+    }
+
+    #[test]
+    fn two_equal_tags_are_seen_where_there_may_be_none() {
+        for count in [2, 300, 70_000] {
+            let mut tags = tags(count, 16);
+            let code =
+                |tags: &[u128]| Encoder::new(Buckets::of(tags), 16, true).append_to(&mut Vec::new(), usize::MAX);
+            assert_eq!(code(&tags), Ok(()));
+            tags[count / 2] = tags[0];
+            assert_eq!(code(&tags), Err(EqualTags));
+        }
     }
 
     #[test]

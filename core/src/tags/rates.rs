@@ -4,6 +4,7 @@ use super::code::{Decoder, Encoder};
 use super::compare::OwnTags;
 use super::output::Output;
 use crate::backend::Backend;
+use crate::buckets::Buckets;
 
 /// Returns the tags of so many items of one party; no two parties or rounds have an item in common.
 fn tags(party: u8, round: usize, count: usize, tag_bytes: usize) -> Vec<u128> {
@@ -22,10 +23,9 @@ fn tags(party: u8, round: usize, count: usize, tag_bytes: usize) -> Vec<u128> {
 
 /// Returns the number of pairs of an item of R and one of S whose tags are equal, through the code on the wire.
 fn false_matches(round: usize, n_receiver: usize, n_sender: usize, tag_bytes: usize) -> usize {
-    let mut theirs = tags(1, round, n_sender, tag_bytes);
-    theirs.sort_unstable();
+    let theirs = Buckets::of(&tags(1, round, n_sender, tag_bytes));
     let mut code = Vec::new();
-    Encoder::new(theirs, tag_bytes).append_to(&mut code, usize::MAX);
+    Encoder::new(theirs, tag_bytes, false).append_to(&mut code, usize::MAX).unwrap();
     let mut decoded = Vec::new();
     Decoder::new(n_sender, tag_bytes, false).take(&code, &mut decoded).unwrap();
     OwnTags::new(tags(0, round, n_receiver, tag_bytes)).among(&decoded).len()
