@@ -23,10 +23,14 @@ __all__ = [
     "VoleReceiver",
     "VoleSender",
     "backend",
+    "date_order",
     "days",
     "digits",
+    "no_phrase",
+    "numbered_street",
     "plain",
     "record_ends",
+    "tax_number",
     "vole_plan",
 ]
 
@@ -64,6 +68,36 @@ def days(column: ArrowStreamExportable, *, date_format: str) -> NDArray[np.int32
 
     ``date_format`` is as `psi.recipes.date_pattern` allows it. Raises ``UsageError`` for other directives, another
     number of columns, one that is not of strings and one with missing values.
+    """
+
+def date_order(columns: ArrowStreamExportable, *, date_format: str) -> NDArray[np.bool_]:
+    """
+    Return where both values of a table of two columns are days, and the first comes before the second.
+
+    ``date_format`` and what is raised are as in ``days``.
+    """
+
+def tax_number(column: ArrowStreamExportable) -> NDArray[np.bool_]:
+    """
+    Return where the values of a table of one column pass the rule ``tax-number/1``.
+
+    Raises ``UsageError`` for another number of columns, one that is not of strings and one with missing values.
+    """
+
+def no_phrase(column: ArrowStreamExportable, *, phrases: list[str]) -> NDArray[np.bool_]:
+    """
+    Return where the values of a table of one column have letters A to Z, the first three of which begin no phrase.
+
+    Case does not count. Of a value or phrase with fewer letters, all are compared. Raises ``UsageError`` for another
+    number of columns, one that is not of strings and one with missing values.
+    """
+
+def numbered_street(column: ArrowStreamExportable) -> NDArray[np.bool_]:
+    """
+    Return where the values of a table of one column are a number and, behind a blank, a line with two letters A to Z.
+
+    All of them pass the rule ``street/1``. Raises ``UsageError`` for another number of columns, one that is not of
+    strings and one with missing values.
     """
 
 def digits(column: ArrowStreamExportable) -> ArrowArrayExportable:

@@ -211,6 +211,15 @@ def test_placeholder_is_what_python_says(values: list[str]) -> None:
     assert not [value for value, fast, slow in zip(values, quick, expected, strict=True) if fast and not slow]
 
 
+@given(st.lists(st.one_of(SPOILT, ANY_TEXT), max_size=40))
+def test_placeholder_at_sight_is_what_begins_like_one(values: list[str]) -> None:
+    known = {phrase.replace(" ", "")[:3] for phrase in [*tables.PLACEHOLDERS, "xx"]}
+    known |= {letter * 3 for letter in "abcdefghijklmnopqrstuvwxyz"}
+    heads = [re.sub("[^A-Za-z]", "", value).lower()[:3] for value in values]
+    expected = [head not in ("", *known) for head in heads]
+    assert one("not-placeholder/1", values, quick=True) == expected
+
+
 def test_every_phrase_of_the_table_is_a_placeholder_with_numbers_around_it() -> None:
     phrases = [*tables.PLACEHOLDERS, *(phrase.upper() for phrase in tables.PLACEHOLDERS)]
     phrases += [f"{phrase} Address 12345" for phrase in tables.PLACEHOLDERS]
@@ -302,6 +311,14 @@ def test_lines_that_the_post_delivers_to_are_streets(street: str) -> None:
 )
 def test_lines_that_name_no_place_are_no_streets(street: str) -> None:
     assert one("street/1", [street]) == [False]
+
+
+@given(st.lists(st.from_regex(r"[0-9]{0,3}[ a]{0,2}[A-Za-z\u00e91\n ]{0,5}", fullmatch=True), max_size=40))
+def test_street_at_sight_is_a_number_and_a_name(values: list[str]) -> None:
+    quick = one("street/1", values, quick=True)
+    assert quick == [re.match("[0-9]+ [^\n]*[A-Za-z][^\n]*[A-Za-z]", value) is not None for value in values]
+    full = one("street/1", values)
+    assert not [value for value, fast, slow in zip(values, quick, full, strict=True) if fast and not slow]
 
 
 @given(st.lists(st.text(st.sampled_from("0123456789- "), max_size=12), max_size=30))

@@ -49,10 +49,12 @@ pub enum CoreError {
     },
     /// A batch of rows has no column to make items of.
     NoColumns,
-    /// A table of one column has another number of them.
-    OneColumn {
+    /// A table has another number of columns than what is asked of it takes.
+    ColumnCount {
         /// How many it has.
         found: usize,
+        /// How many it must have.
+        expected: usize,
     },
     /// A format of days has something in it that is neither a directive nor an ASCII character.
     DateFormat {
@@ -215,7 +217,7 @@ impl CoreError {
             | Self::ArgumentBytes { .. }
             | Self::NoColumns
             | Self::ColumnType { .. }
-            | Self::OneColumn { .. }
+            | Self::ColumnCount { .. }
             | Self::DateFormat { .. }
             | Self::MissingValue { .. }
             | Self::ValueBytes { .. }
@@ -254,7 +256,7 @@ impl fmt::Display for CoreError {
             Self::ArgumentBytes { name, bytes, expected } => write!(f, "{name}: {bytes} bytes, not {expected}"),
             Self::NotEncodable => write!(f, "the rows of the items cannot be solved under this seed"),
             Self::NoColumns => write!(f, "no key columns"),
-            Self::OneColumn { found } => write!(f, "{found} columns, and one was wanted"),
+            Self::ColumnCount { found, expected } => write!(f, "{found} columns, and {expected} are wanted"),
             Self::DateFormat { position } => write!(f, "date format: byte {position} is not allowed"),
             Self::ColumnType { column, found } => write!(f, "column {column}: {found}, not a string column"),
             Self::MissingValue { column, row } => write!(f, "key column {column}: no value in row {row}"),

@@ -261,9 +261,13 @@ fn core_module(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<vole::VoleReceiver>()?;
     module.add_class::<vole::VoleSender>()?;
     module.add_function(wrap_pyfunction!(backend, module)?)?;
+    module.add_function(wrap_pyfunction!(text::date_order, module)?)?;
     module.add_function(wrap_pyfunction!(text::days, module)?)?;
     module.add_function(wrap_pyfunction!(text::digits, module)?)?;
+    module.add_function(wrap_pyfunction!(text::no_phrase, module)?)?;
+    module.add_function(wrap_pyfunction!(text::numbered_street, module)?)?;
     module.add_function(wrap_pyfunction!(text::plain, module)?)?;
     module.add_function(wrap_pyfunction!(text::record_ends, module)?)?;
+    module.add_function(wrap_pyfunction!(text::tax_number, module)?)?;
     module.add_function(wrap_pyfunction!(vole::vole_plan, module)?)
 }

@@ -7,5 +7,8 @@ pub mod column;
 pub mod days;
 pub mod digits;
 pub mod framing;
+pub mod letters;
 pub mod plain;
+pub mod street;
+pub mod tax_number;
 pub mod vocabulary;

@@ -11,9 +11,9 @@ one side alone would change the keys, and a silent mismatch looks like "no overl
 
 from psi.recipes.columns import RECIPES, Recipe, check_format
 from psi.recipes.dates import DIRECTIVES, date_pattern
+from psi.recipes.kernels import is_plain
 from psi.recipes.rules import PARAMETERS, RULES, Example, Rule
 from psi.recipes.tables import is_zip_of
-from psi.recipes.text import is_plain
 
 __all__ = [
     "DIRECTIVES",

@@ -19,6 +19,7 @@ from psi.errors import UsageError
 from psi.recipes import tables
 from psi.recipes.addresses import address_usps
 from psi.recipes.dates import date_pattern, day_of
+from psi.recipes.kernels import are_in_order, is_no_phrase, is_numbered_street, is_tax_number
 
 if TYPE_CHECKING:
     import polars as pl
@@ -141,13 +142,9 @@ def _all(parts: Sequence[pl.Expr]) -> pl.Expr:
 
 # --- single values ------------------------------------------------------------------------------------------------
 
-_TAX_NUMBER = (
-    "^(?:[0-9]{9}|[0-9]{3}-[0-9]{2}-[0-9]{4}|[0-9]{3} [0-9]{2} [0-9]{4}|[0-9]{2}-[0-9]{7}|[0-9]{2} [0-9]{7})$"
-)
-
 
 def _tax_number(columns: Sequence[pl.Expr], _: Mapping[str, Any]) -> pl.Expr:
-    return columns[0].str.contains(_TAX_NUMBER)
+    return is_tax_number(columns[0])
 
 
 # Numbers that were printed in advertisements, and so are nobody's.
@@ -190,13 +187,18 @@ _REPEATED_LETTER = "^(?:" + "|".join(f"{letter}{{3,}}" for letter in _LETTERS) +
 _REPEATED_DIGIT = "^(?:" + "|".join(f"{digit}{{3,}}" for digit in "0123456789") + ")?$"
 
 
+def _heads(phrases: Iterable[str]) -> list[str]:
+    """Return the first three letters of each phrase, or all that it has."""
+    return sorted({phrase.replace(" ", "")[:3] for phrase in phrases})
+
+
 def _begins(phrases: Iterable[str]) -> str:
     """Return the pattern of what begins like a phrase: few values do, and only they are looked at closely."""
-    heads = set()
-    for phrase in phrases:
-        letters = [f"[{letter}{letter.upper()}]" for letter in phrase.replace(" ", "")]
-        heads.add("[^A-Za-z]*".join(letters[:3]) + ("" if len(letters) > 2 else "[^A-Za-z]*$"))
-    return f"^[^A-Za-z]*(?:{'|'.join(sorted(heads))})"
+    heads = []
+    for head in _heads(phrases):
+        letters = [f"[{letter}{letter.upper()}]" for letter in head]
+        heads.append("[^A-Za-z]*".join(letters) + ("" if len(letters) > 2 else "[^A-Za-z]*$"))
+    return f"^[^A-Za-z]*(?:{'|'.join(heads)})"
 
 
 def _letters_of(column: pl.Expr, begins: str) -> pl.Expr:
@@ -209,11 +211,11 @@ def _letters_of(column: pl.Expr, begins: str) -> pl.Expr:
 
 
 @cache
-def _placeholders() -> tuple[str, list[str]]:
-    """Return what a placeholder begins with, and the letters of every placeholder."""
+def _placeholders() -> tuple[list[str], list[str]]:
+    """Return the first letters of placeholders, and the letters of every placeholder."""
     phrases = {phrase.replace(" ", "") for phrase in tables.PLACEHOLDERS}
     phrases |= {phrase + noun.replace(" ", "") for phrase in phrases for noun in tables.PLACEHOLDER_NOUNS}
-    return _begins([*phrases, *(letter * 3 for letter in _LETTERS), "xx"]), sorted(phrases)
+    return _heads([*phrases, *(letter * 3 for letter in _LETTERS), "xx"]), sorted(phrases)
 
 
 @cache
@@ -227,8 +229,8 @@ def _not_placeholder(columns: Sequence[pl.Expr], parameters: Mapping[str, Any]) 
     import polars as pl
 
     column = columns[0]
-    begins, phrases = _placeholders()
-    letters = _letters_of(column, begins)
+    heads, phrases = _placeholders()
+    letters = _letters_of(column, _begins(heads))
     is_phrase = letters.is_in(phrases) | letters.str.contains(_REPEATED_LETTER)
     wordless = pl.when(~column.str.contains(r"\p{L}")).then(column)
     is_digit = wordless.str.replace_all("[^0-9]+", "").str.contains(_REPEATED_DIGIT)
@@ -240,7 +242,7 @@ def _not_placeholder(columns: Sequence[pl.Expr], parameters: Mapping[str, Any]) 
 
 
 def _no_placeholder_at_sight(columns: Sequence[pl.Expr], parameters: Mapping[str, Any]) -> pl.Expr:
-    passes = columns[0].str.contains("[A-Za-z]") & ~columns[0].str.contains(_placeholders()[0])
+    passes = is_no_phrase(columns[0], _placeholders()[0])
     return passes & _not_placeholder(columns, parameters) if parameters.get("values") else passes
 
 
@@ -266,6 +268,10 @@ _STREET = (
 
 def _street(columns: Sequence[pl.Expr], _: Mapping[str, Any]) -> pl.Expr:
     return columns[0].str.contains(_STREET)
+
+
+def _street_at_sight(columns: Sequence[pl.Expr], _: Mapping[str, Any]) -> pl.Expr:
+    return is_numbered_street(columns[0])
 
 
 def _city(columns: Sequence[pl.Expr], _: Mapping[str, Any]) -> pl.Expr:
@@ -319,8 +325,7 @@ def _one_of(columns: Sequence[pl.Expr], parameters: Mapping[str, Any]) -> pl.Exp
 
 
 def _date_order(columns: Sequence[pl.Expr], parameters: Mapping[str, Any]) -> pl.Expr:
-    first, second = (day_of(column, parameters["format"]) for column in columns)
-    return (first < second).fill_null(False)
+    return are_in_order(columns, parameters["format"])
 
 
 def _zip_in_state(columns: Sequence[pl.Expr], _: Mapping[str, Any]) -> pl.Expr:
@@ -455,6 +460,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 "box, or a military box",
                 "street",
                 _street,
+                _quick=_street_at_sight,
                 examples=(
                     _passes("12 Main Street, Apt. 4"),
                     _passes("P.O. Box 77"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -18,23 +17,6 @@ _LATER_CAPITALS = MappingProxyType(
 def is_ascii(column: pl.Expr) -> pl.Expr:
     """Return where a text is ASCII; most are, and folding them takes a quarter of the time."""
     return column.str.len_bytes() == column.str.len_chars()
-
-
-def is_plain(column: pl.Expr, max_bytes: int) -> pl.Expr:
-    """Return where a text is printable ASCII, not blank and not too long: nearly everywhere, in most columns."""
-    import polars as pl
-
-    return column.map_batches(
-        partial(_plain, max_bytes=max_bytes), return_dtype=pl.Boolean, is_elementwise=True
-    )
-
-
-def _plain(values: pl.Series, max_bytes: int) -> pl.Series:
-    import polars as pl
-
-    from psi import _core
-
-    return pl.Series(values.name, _core.plain(values.to_frame(), max_bytes=max_bytes))
 
 
 def fold(column: pl.Expr) -> pl.Expr:

@@ -13,7 +13,10 @@ use crate::text::column::Column;
 use crate::text::days::Format;
 use crate::text::digits::append_digits;
 use crate::text::framing::Layout;
+use crate::text::letters::Beginnings;
 use crate::text::plain::is_plain;
+use crate::text::street::is_numbered;
+use crate::text::tax_number::is_tax_number;
 use crate::text::vocabulary;
 
 #[pyfunction]
@@ -47,6 +50,42 @@ pub fn days<'py>(
 ) -> PyResult<Bound<'py, PyArray1<i32>>> {
     let format = Format::new(date_format)?;
     Ok(each(py, column, |value| format.day(value))?.into_pyarray(py))
+}
+
+#[pyfunction]
+#[pyo3(signature = (columns, *, date_format))]
+pub fn date_order<'py>(
+    py: Python<'py>,
+    columns: PyRecordBatchReader,
+    date_format: &str,
+) -> PyResult<Bound<'py, PyArray1<bool>>> {
+    let format = Format::new(date_format)?;
+    let mut results = Vec::new();
+    batches(py, columns, |[first, second], rows| {
+        results.extend((0..rows).map(|row| format.in_order(first.value(row), second.value(row))));
+    })?;
+    Ok(results.into_pyarray(py))
+}
+
+#[pyfunction]
+#[pyo3(signature = (column, *, phrases))]
+pub fn no_phrase<'py>(
+    py: Python<'py>,
+    column: PyRecordBatchReader,
+    phrases: Vec<String>,
+) -> PyResult<Bound<'py, PyArray1<bool>>> {
+    let beginnings = Beginnings::new(phrases.iter().map(String::as_str));
+    Ok(each(py, column, |value| beginnings.differ(value))?.into_pyarray(py))
+}
+
+#[pyfunction]
+pub fn numbered_street(py: Python<'_>, column: PyRecordBatchReader) -> PyResult<Bound<'_, PyArray1<bool>>> {
+    Ok(each(py, column, is_numbered)?.into_pyarray(py))
+}
+
+#[pyfunction]
+pub fn tax_number(py: Python<'_>, column: PyRecordBatchReader) -> PyResult<Bound<'_, PyArray1<bool>>> {
+    Ok(each(py, column, is_tax_number)?.into_pyarray(py))
 }
 
 #[pyclass(frozen)]
@@ -119,16 +158,31 @@ fn each<T: Send>(
 
 /// Shows each value of the one column of a table to a function.
 fn visit(py: Python<'_>, column: PyRecordBatchReader, mut visitor: impl FnMut(&[u8]) + Send) -> PyResult<()> {
-    let reader = column.into_reader()?;
+    batches(py, column, |[column], _| column.for_each(&mut visitor))
+}
+
+/// Shows the columns of each batch of a table, which has so many of them, to a function, and how many rows it has.
+fn batches<const N: usize>(
+    py: Python<'_>,
+    columns: PyRecordBatchReader,
+    mut visitor: impl FnMut([Column<'_>; N], usize) + Send,
+) -> PyResult<()> {
+    let reader = columns.into_reader()?;
     py.detach(|| {
         let mut rows = 0;
         for batch in reader {
             let batch = batch.map_err(|error| CoreError::Stream { message: error.to_string() })?;
-            let [column] = batch.columns() else {
-                return Err(CoreError::OneColumn { found: batch.num_columns() });
-            };
-            Column::new(0, column, rows)?.for_each(&mut visitor);
-            rows += column.len();
+            let columns: Vec<Column<'_>> = batch
+                .columns()
+                .iter()
+                .enumerate()
+                .map(|(index, column)| Column::new(index, column, rows))
+                .collect::<Result<_, _>>()?;
+            let columns = columns
+                .try_into()
+                .map_err(|_| CoreError::ColumnCount { found: batch.num_columns(), expected: N })?;
+            visitor(columns, batch.num_rows());
+            rows += batch.num_rows();
         }
         Ok::<_, CoreError>(())
     })?;

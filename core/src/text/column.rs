@@ -6,6 +6,9 @@ use arrow_schema::DataType;
 
 use crate::error::CoreError;
 
+/// The most bytes of a value that stands in its view.
+const SHORT_BYTES: usize = 12;
+
 /// One column of a batch of rows, without missing values.
 pub enum Column<'a> {
     /// Strings behind views of sixteen bytes.
@@ -47,6 +50,22 @@ impl<'a> Column<'a> {
         }
     }
 
+    /// Returns the bytes of a value of at most twelve, the first of them lowest, and how many they are.
+    #[inline]
+    #[must_use]
+    pub fn short(&self, row: usize) -> Option<(u128, usize)> {
+        if let Self::View(array) = self {
+            let view = array.views()[row];
+            #[allow(clippy::cast_possible_truncation)] // the length is the lowest 32 bits
+            let length = view as u32 as usize;
+            // What stands behind the bytes of the value is for nobody to rely on.
+            return (length <= SHORT_BYTES).then(|| (view >> 32 & !(u128::MAX << (8 * length)), length));
+        }
+        let value = self.value(row);
+        let bytes = || value.iter().rev().fold(0, |bytes, &byte| bytes << 8 | u128::from(byte));
+        (value.len() <= SHORT_BYTES).then(|| (bytes(), value.len()))
+    }
+
     /// Shows each value to a function, in their order.
     pub fn for_each(&self, mut visit: impl FnMut(&[u8])) {
         // One loop for each encoding, so that it is not asked for at each value.
@@ -54,6 +73,36 @@ impl<'a> Column<'a> {
             Self::View(array) => array.iter().flatten().for_each(|value| visit(value.as_bytes())),
             Self::Large(array) => array.iter().flatten().for_each(|value| visit(value.as_bytes())),
             Self::Small(array) => array.iter().flatten().for_each(|value| visit(value.as_bytes())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn short_values_are_alike_in_every_encoding() {
+        // 12: the most bytes.
+        let values =
+            ["", "a", "é1", "elevenbytes", "twelve bytes", "thirteen byte", "and more bytes than a view has"];
+        let arrays: [ArrayRef; 3] = [
+            Arc::new(StringViewArray::from_iter_values(values)),
+            Arc::new(LargeStringArray::from_iter_values(values)),
+            Arc::new(StringArray::from_iter_values(values)),
+        ];
+        for array in &arrays {
+            let column = Column::new(0, array, 0).unwrap();
+            for (row, value) in values.iter().enumerate() {
+                let mut bytes = [0; 16];
+                let expected = (value.len() <= 12).then(|| {
+                    bytes[..value.len()].copy_from_slice(value.as_bytes());
+                    (u128::from_le_bytes(bytes), value.len())
+                });
+                assert_eq!(column.short(row), expected, "{value}");
+            }
         }
     }
 }

@@ -105,16 +105,16 @@ impl Before {
 
 /// Returns for each of some bytes where a chunk has it.
 fn bits(chunk: &[u8; CHUNK], wanted: [u8; 4]) -> [u64; 4] {
-    const LOW: u64 = 0x0101_0101_0101_0101; // the lowest bit of each of eight bytes
-    const SEVEN: u64 = LOW * 0x7f;
-    let (eights, _) = chunk.as_chunks::<8>();
     wanted.map(|byte| {
+        // A mark for each byte, at its place among eight: a compiler compares many at once.
+        let mut marks = [0; CHUNK];
+        for (at, (mark, &found)) in marks.iter_mut().zip(chunk).enumerate() {
+            *mark = if found == byte { 1 << (at % 8) } else { 0 };
+        }
+        let (eights, _) = marks.as_chunks::<8>();
         eights.iter().rev().fold(0, |bits, &eight| {
-            let differs = u64::from_le_bytes(eight) ^ (LOW * u64::from(byte));
-            // Seven ones carry into the highest bit of any byte that has another bit set, and no further.
-            let equal = !(((differs & SEVEN) + SEVEN) | differs | SEVEN);
-            // Each factor shifts one of the highest bits to its place in the highest byte; no two products meet.
-            bits << 8 | (equal >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+            // The highest byte of the product is the sum of all eight, in which no two bits meet.
+            bits << 8 | u64::from_le_bytes(eight).wrapping_mul(0x0101_0101_0101_0101) >> 56
         })
     })
 }

@@ -11,11 +11,22 @@ use crate::text::column::Column;
 /// be made slow on purpose.
 #[derive(Default)]
 pub struct Vocabulary {
+    count: usize,
+    /// Texts that fit a key, with their numbers.
+    short: HashTable<(Key, u32)>,
+    /// All others: positions among their ends.
+    long: HashTable<usize>,
     texts: Vec<u8>,
-    ends: Vec<usize>,
-    numbers: HashTable<u32>,
+    /// Where each of them ends, and its number.
+    ends: Vec<(usize, u32)>,
     hash: RandomState,
 }
+
+/// The bytes of a short text: each value with its length before it, the first byte lowest.
+type Key = (u64, u64);
+
+/// The most bytes of it.
+const KEY_BYTES: usize = 16;
 
 /// The numbers of the rows of a table.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,8 +45,10 @@ impl Vocabulary {
         let mut numbered = Numbered { numbers: Vec::with_capacity(rows as usize), new_rows: Vec::new() };
         let mut joined = Vec::new();
         for row in 0..rows {
-            let text = if let [column] = columns {
-                column.value(row as usize)
+            let (number, is_new) = if let Some(key) = key(columns, row as usize) {
+                self.number_of_short(key, limit)?
+            } else if let [column] = columns {
+                self.number_of_long(column.value(row as usize), limit)?
             } else {
                 joined.clear();
                 for column in columns {
@@ -43,9 +56,8 @@ impl Vocabulary {
                     joined.extend_from_slice(&value.len().to_le_bytes());
                     joined.extend_from_slice(value);
                 }
-                &joined
+                self.number_of_long(&joined, limit)?
             };
-            let (number, is_new) = self.number_of(text, limit)?;
             numbered.numbers.push(number);
             if is_new {
                 numbered.new_rows.push(row);
@@ -54,24 +66,59 @@ impl Vocabulary {
         Some(numbered)
     }
 
-    /// Returns the number of a text, and whether it is new.
-    fn number_of(&mut self, text: &[u8], limit: usize) -> Option<(u32, bool)> {
-        let Self { texts, ends, numbers, hash } = self;
-        let key = hash.hash_one(text);
-        let known = |number: u32| {
-            let number = number as usize;
-            let start = number.checked_sub(1).map_or(0, |before| ends[before]);
-            &texts[start..ends[number]]
-        };
-        if let Some(&number) = numbers.find(key, |&number| known(number) == text) {
+    /// Returns the number of a text that fits a key, and whether it is new.
+    #[inline]
+    fn number_of_short(&mut self, key: Key, limit: usize) -> Option<(u32, bool)> {
+        let Self { count, short, hash, .. } = self;
+        let hashed = hash.hash_one(key);
+        if let Some(&(_, number)) = short.find(hashed, |(known, _)| *known == key) {
             return Some((number, false));
         }
-        let number = u32::try_from(ends.len()).ok().filter(|_| ends.len() < limit)?;
-        numbers.insert_unique(key, number, |&number| hash.hash_one(known(number)));
-        texts.extend_from_slice(text);
-        ends.push(texts.len());
+        let number = next(count, limit)?;
+        short.insert_unique(hashed, (key, number), |(known, _)| hash.hash_one(known));
         Some((number, true))
     }
+
+    /// Returns the number of any other text, and whether it is new.
+    fn number_of_long(&mut self, text: &[u8], limit: usize) -> Option<(u32, bool)> {
+        let Self { count, long, texts, ends, hash, .. } = self;
+        let hashed = hash.hash_one(text);
+        let known = |at: usize| {
+            let start = at.checked_sub(1).map_or(0, |before| ends[before].0);
+            &texts[start..ends[at].0]
+        };
+        if let Some(&at) = long.find(hashed, |&at| known(at) == text) {
+            return Some((ends[at].1, false));
+        }
+        let number = next(count, limit)?;
+        long.insert_unique(hashed, ends.len(), |&at| hash.hash_one(known(at)));
+        texts.extend_from_slice(text);
+        ends.push((texts.len(), number));
+        Some((number, true))
+    }
+}
+
+/// Returns the key of the texts of a row, if they fit one.
+#[inline]
+fn key(columns: &[Column<'_>], row: usize) -> Option<Key> {
+    let (mut key, mut used) = (0, 0);
+    for column in columns {
+        let (bytes, length) = column.short(row)?;
+        if used + 1 + length > KEY_BYTES {
+            return None;
+        }
+        key |= (bytes << 8 | length as u128) << (8 * used);
+        used += 1 + length;
+    }
+    #[allow(clippy::cast_possible_truncation)] // its two halves
+    Some((key as u64, (key >> 64) as u64))
+}
+
+/// Returns the number of one text more, unless there are enough.
+fn next(count: &mut usize, limit: usize) -> Option<u32> {
+    let number = u32::try_from(*count).ok().filter(|_| *count < limit)?;
+    *count += 1;
+    Some(number)
 }
 
 #[cfg(test)]
@@ -103,5 +150,22 @@ mod tests {
     fn values_of_several_columns_are_not_taken_for_one_another() {
         let found = number(&mut Vocabulary::default(), &[&["a", "ab", "a", ""], &["bc", "c", "bc", "abc"]], 9);
         assert_eq!(found.unwrap().numbers, [0, 1, 0, 2]);
+    }
+
+    #[test]
+    fn short_and_long_texts_are_numbered_in_one_order() {
+        // 12: the longest value that is short; with another one, 14 of both together.
+        let texts: Vec<String> = [11, 12, 13, 12, 13].iter().map(|&length| "x".repeat(length)).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let expected = Numbered { numbers: vec![0, 1, 2, 1, 2], new_rows: vec![0, 1, 2] };
+        assert_eq!(number(&mut Vocabulary::default(), &[&texts], 3), Some(expected));
+        assert_eq!(number(&mut Vocabulary::default(), &[&texts], 2), None);
+        let shorter: Vec<&str> = texts.iter().map(|text| &text[9..]).collect(); // 2 to 4 bytes
+        let expected = Numbered { numbers: vec![0, 1, 2, 1, 2], new_rows: vec![0, 1, 2] };
+        assert_eq!(number(&mut Vocabulary::default(), &[&texts, &shorter], 3), Some(expected));
+        let values = [["", ""], ["\0", ""], ["", "\0"], ["\u{1}", "a"], ["", "a"], ["a", ""]];
+        let columns = [0, 1].map(|column| values.map(|row| row[column]));
+        let found = number(&mut Vocabulary::default(), &[&columns[0], &columns[1]], 9);
+        assert_eq!(found.unwrap().numbers, [0, 1, 2, 3, 4, 5]);
     }
 }
