@@ -192,18 +192,17 @@ class Judge:
         has = [reduce(and_, (there[part] for part in parts)) for parts in self._keys]
         fine = reduce(and_, (*passes, reduce(or_, has)))
         if not fine.all():
-            faulty = ~fine
-            row = (faulty.arg_true().cast(pl.UInt64) + (first_row + 1)).alias(ROW)
+            faulty = np.flatnonzero(~fine.to_numpy()).astype(np.uint32)
+            lets_pass = pl.Series(np.ones(len(faulty), dtype=np.bool_))
             known = [
                 *(
-                    pl.repeat(True, frame.height, eager=True).alias(LOOK.format(number))
-                    if each.passes is None
-                    else each.passes.alias(LOOK.format(number))
+                    (lets_pass if each.passes is None else each.passes[faulty]).alias(LOOK.format(number))
                     for number, each in enumerate(found)
                 ),
-                *(value.alias(KEY.format(number)) for number, value in enumerate(values)),
+                *(value[faulty].alias(KEY.format(number)) for number, value in enumerate(values)),
             ]
-            self._faulty.append(frame.with_columns(known).filter(faulty).insert_column(0, row))
+            row = pl.Series(ROW, faulty.astype(np.uint64) + (first_row + 1))
+            self._faulty.append(frame[faulty].insert_column(0, row).hstack(known))
             if sum(each.height for each in self._faulty) >= FAULTY_ROWS:
                 self.reject(rejects)
         for number, part in enumerate(self._parts):

@@ -12,6 +12,7 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from psi import _core
@@ -109,7 +110,7 @@ class Look:
         """Return what is remembered of a batch and of its new values; ``None`` where there are too many different."""
         if self._memory is None or not self._quick + self._forms:
             return None
-        finding = self._memory.finding(frame.select(self._columns))
+        finding = self._memory.finding(frame[self._columns])
         if finding is None:
             self._memory = None
         return finding
@@ -127,8 +128,8 @@ class Look:
         passes = reduce(and_, quick)
         if passes.all():
             return Finding(None, forms)
-        missed = (~passes).arg_true()
-        closely = frame.select(self._columns)[missed].lazy().select(self._passes).collect().to_series()
+        missed = pl.Series(np.flatnonzero(~passes.to_numpy()), dtype=pl.UInt32)
+        closely = frame[self._columns][missed].lazy().select(self._passes).collect().to_series()
         return Finding(passes.scatter(missed, closely), forms)
 
 
@@ -146,12 +147,11 @@ class _Memory:
         numbered = self._vocabulary.number(rows, limit=min(REMEMBERED, max(rows.height // 2, 1)))
         if numbered is None:
             return None
-        numbers, new_rows = numbered
+        numbers, new_rows = map(pl.Series, numbered)
         if len(new_rows):
             new = rows[new_rows].lazy().select(self._expressions).collect().get_columns()
             known = zip(self._known, new, strict=True)
             self._known = [pl.concat(pair, rechunk=True) for pair in known] if self._known else new
         passes, *forms = self._known
-        return Finding(
-            None if passes.all() else passes.gather(numbers), [each.gather(numbers) for each in forms]
-        )
+        # Not by `gather`, which is run as a query.
+        return Finding(None if passes.all() else passes[numbers], [each[numbers] for each in forms])
