@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import os
@@ -22,7 +23,7 @@ from psi.intake import framing
 from psi.intake.encodings import Encoding, Recoder, hint_of_bytes, recognise
 from psi.intake.output import reason
 
-CHUNK_BYTES = 12 << 20  # smaller blocks cost more calls, larger ones memory
+CHUNK_BYTES = 20 << 20  # smaller blocks cost more calls, larger ones memory
 MAX_HEADER_BYTES = 1 << 20
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
 
@@ -229,12 +230,15 @@ class CsvTable:
                         f"{self.path.name}: row {rows + len(ends) + 1} is longer than {framing.MAX_RECORD_BYTES} bytes",
                         hint="a quote at the beginning of a field may not be closed: " + framing.QUOTE_HINT,
                     )
-                rest = text[end:]
+                del more  # of the block there is one copy at a time
+                text, rest = text[:end], text[end:]
                 if end:
                     offsets.append(self.encoding.places(text, ends) + start)
-                    frame = self._parse(memoryview(text)[:end], len(ends), rows + 1, places)
+                    frame = self._parse(text, len(ends), rows + 1, places)
                     start, rows = int(offsets[-1][-1]), rows + len(ends)
+                    del text, ends
                     yield Batch(frame, start)
+                    del frame
         except OSError as error:
             raise unreadable(self.path, error) from error
         if not rows:
@@ -243,16 +247,17 @@ class CsvTable:
             )
         self.offsets = np.concatenate(offsets)
 
-    def _parse(self, text: memoryview, rows: int, first_row: int, places: list[int]) -> pl.DataFrame:
+    def _parse(self, text: bytes, rows: int, first_row: int, places: list[int]) -> pl.DataFrame:
         """Return columns of a block that is known to be sound."""
-        # A header of our own: without it the library takes U+FEFF at the beginning of a row for a byte order mark.
-        numbered = self.delimiter.join(map(str, range(len(self.names)))).encode()
+        # The library takes U+FEFF at the beginning of a block for a byte order mark, but only once.
+        block = codecs.BOM_UTF8 + text if text.startswith(codecs.BOM_UTF8) else text
         try:
             frame = pl.read_csv(
-                b"\n".join((numbered, text)),
+                block,
+                has_header=False,
+                schema=dict.fromkeys(self.names, pl.String()),
                 separator=self.delimiter,
-                columns=[str(place) for place in places],
-                infer_schema=False,
+                columns=places,
                 empty_string_is_null=False,
                 truncate_ragged_lines=False,
             )
@@ -262,7 +267,7 @@ class CsvTable:
             raise PsiError(
                 f"{self.path.name}: the table library differs on rows {first_row} to {first_row + rows - 1}"
             )
-        return frame.rename({str(place): self.names[place] for place in places})
+        return frame
 
 
 def changed(path: Path) -> GateError:
