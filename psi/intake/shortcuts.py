@@ -52,13 +52,20 @@ class Look:
     Look at the values of one column, or at those of several together that a rule is about.
 
     ``passes`` is true where a row passes all that is asked of them; ``quick`` are true together for most that pass and
-    for no other. ``forms`` are computed beside, of a single column.
+    for no other, and for all of them if the look is ``exact``. ``forms`` are computed beside, of a single column.
     """
 
     def __init__(
-        self, columns: Sequence[str], passes: pl.Expr, quick: Sequence[pl.Expr], forms: Sequence[pl.Expr] = ()
+        self,
+        columns: Sequence[str],
+        passes: pl.Expr,
+        quick: Sequence[pl.Expr],
+        forms: Sequence[pl.Expr] = (),
+        *,
+        exact: bool = False,
     ) -> None:
         self._columns = list(columns)
+        self._exact = exact
         self._passes, self._quick, self._forms = passes, list(quick), list(forms)
         self._memory: _Memory | None = _Memory(passes, forms)
 
@@ -104,7 +111,7 @@ class Look:
             pl.any_horizontal(expression, *missing) if missing else expression
             for expression in (rule.expression(values, parameters), rule.quick(values, parameters))
         )
-        return cls(columns, passes, [quick])
+        return cls(columns, passes, [quick], exact=not rule.has_quick)
 
     def recalled(self, frame: pl.DataFrame) -> Finding | None:
         """Return what is remembered of a batch and of its new values; ``None`` where there are too many different."""
@@ -128,6 +135,8 @@ class Look:
         passes = reduce(and_, quick)
         if passes.all():
             return Finding(None, forms)
+        if self._exact:
+            return Finding(passes, forms)
         missed = pl.Series(np.flatnonzero(~passes.to_numpy()), dtype=pl.UInt32)
         closely = frame[self._columns][missed].lazy().select(self._passes).collect().to_series()
         return Finding(passes.scatter(missed, closely), forms)

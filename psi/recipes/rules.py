@@ -87,6 +87,11 @@ class Rule:
         """Return an expression that is true for most values that pass and for no other, in less time."""
         return (self._quick or self.expression)(columns, parameters)
 
+    @property
+    def has_quick(self) -> bool:
+        """Return whether the quick expression is another than that of the rule."""
+        return self._quick is not None
+
     def plain_bytes(self, parameters: Mapping[str, Any] = MappingProxyType({})) -> int | None:
         """Return up to which length every value that `is_plain` passes, ``None`` where that is no reason to pass."""
         return self._plain_bytes(parameters) if self._plain_bytes else None
