@@ -113,14 +113,6 @@ fn encode_short(columns: &[Column<'_>], row: usize, block: &mut [u8; MESSAGE_BYT
     *block = [0; MESSAGE_BYTES];
     let mut used = 0;
     for column in columns {
-        // Twelve bytes at once and the next value over what they have too many of: most values are so short.
-        if let Some((bytes, length)) = column.short(row)
-            && let Some(place) = block.get_mut(used..used + 16)
-        {
-            place.copy_from_slice(&(bytes << 32 | length as u128).to_le_bytes());
-            used += 4 + length;
-            continue;
-        }
         let value = column.value(row);
         let (length, place) = block.get_mut(used..)?.split_at_mut_checked(4)?;
         #[allow(clippy::cast_possible_truncation)] // what fits a block

@@ -69,11 +69,11 @@ pub fn date_order<'py>(
 
 #[pyfunction]
 #[pyo3(signature = (column, *, phrases))]
-pub fn no_phrase<'py>(
-    py: Python<'py>,
+pub fn no_phrase(
+    py: Python<'_>,
     column: PyRecordBatchReader,
     phrases: Vec<String>,
-) -> PyResult<Bound<'py, PyArray1<bool>>> {
+) -> PyResult<Bound<'_, PyArray1<bool>>> {
     let beginnings = Beginnings::new(phrases.iter().map(String::as_str));
     Ok(each(py, column, |value| beginnings.differ(value))?.into_pyarray(py))
 }

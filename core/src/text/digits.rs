@@ -2,14 +2,12 @@
 
 /// Appends the bytes `0` to `9` of a value.
 pub fn append_digits(value: &[u8], digits: &mut Vec<u8>) {
-    // Each byte is written, and the next one over it unless it is kept: where digits stand is not to be foreseen.
-    let mut end = digits.len();
-    digits.resize(end + value.len(), 0);
-    for &byte in value {
-        digits[end] = byte;
-        end += usize::from(byte.is_ascii_digit());
+    // A value that is nothing else is copied as a whole; many are.
+    if value.iter().all(u8::is_ascii_digit) {
+        digits.extend_from_slice(value);
+    } else {
+        digits.extend(value.iter().filter(|byte| byte.is_ascii_digit()));
     }
-    digits.truncate(end);
 }
 
 #[cfg(test)]
