@@ -26,7 +26,7 @@ mod tests {
         for value in ["900010001", "900-01-0001", "900 01 0001", "12-3456789", "12 3456789"] {
             assert!(is_tax_number(value.as_bytes()), "{value}");
             for at in 0..value.len() {
-                for other in ["x", "", "/", ":", "1-", "-1", "٣"] {
+                for other in ["x", "/", ":", "_", "٣"] {
                     let changed = format!("{}{other}{}", &value[..at], &value[at + 1..]);
                     assert!(!is_tax_number(changed.as_bytes()), "{changed}");
                 }
