@@ -21,6 +21,7 @@ from .ristretto255 import (
     encode,
     from_uniform_bytes,
     multiply,
+    multiply_again,
     negated,
 )
 
@@ -47,7 +48,7 @@ def choose(stream: Iterator[int], sid: bytes, bits: list[int]) -> list[Choice]:
         scalar = randomness.scalar(stream)
         other = encode(from_uniform_bytes(blake3.first_bytes(stream, 2 * ELEMENT_BYTES)))
         mask = hash_to_point(sid, index, bit, other)
-        own = encode(add(multiply(scalar, GENERATOR), negated(mask)))
+        own = encode(add(multiply_again(scalar, GENERATOR), negated(mask)))
         choices.append(Choice(bit, scalar, other + own if bit else own + other))
     return choices
 
@@ -57,7 +58,7 @@ def sender_keys(stream: Iterator[int], sid: bytes, pairs: bytes) -> tuple[bytes,
     if len(pairs) != COUNT * PAIR_BYTES:
         raise DecodeError(f"choice: {len(pairs)} bytes, not {COUNT * PAIR_BYTES}")
     scalar = randomness.scalar(stream)
-    element = encode(multiply(scalar, GENERATOR))
+    element = encode(multiply_again(scalar, GENERATOR))
     keys = []
     for index in range(COUNT):
         pair = pairs[index * PAIR_BYTES : (index + 1) * PAIR_BYTES]
@@ -76,7 +77,7 @@ def chooser_keys(sid: bytes, choices: list[Choice], element: bytes) -> list[byte
     """Return the chosen key of every transfer; raise ``DecodeError`` for a bad element."""
     point = decode_element(element)
     return [
-        derive_key(sid, element, index, choice.bit, choice.pair, multiply(choice.scalar, point))
+        derive_key(sid, element, index, choice.bit, choice.pair, multiply_again(choice.scalar, point))
         for index, choice in enumerate(choices)
     ]
 

@@ -13,7 +13,7 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from cryptography.hazmat.primitives.ciphers import CipherContext
 
 BLOCK_BYTES = 16
 EVERY_EIGHTH = int("01" * 256, 16)
@@ -21,8 +21,14 @@ EVERY_EIGHTH = int("01" * 256, 16)
 
 def encrypt(key: bytes, blocks: np.ndarray) -> np.ndarray:
     """Encrypt every block under one AES-128 key."""
-    encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
-    return np.frombuffer(encryptor.update(blocks.tobytes()), dtype=np.uint8).reshape(-1, BLOCK_BYTES)
+    encrypted = encryptor(key).update(blocks.tobytes())
+    return np.frombuffer(encrypted, dtype=np.uint8).reshape(-1, BLOCK_BYTES)
+
+
+@lru_cache
+def encryptor(key: bytes) -> CipherContext:
+    """Return what encrypts under a key, block by block and without a memory of them."""
+    return Cipher(algorithms.AES(key), modes.ECB()).encryptor()
 
 
 def counter_stream(key: bytes, count: int) -> np.ndarray:
@@ -77,11 +83,11 @@ def multiply(a: int, b: int) -> int:
     return reduced(spaced(a) * spaced(b))
 
 
-def inner_product(a: Sequence[int], b: Sequence[int]) -> int:
-    """Add up the products of two lists of one length; only the last bit of each eight counts, before and after."""
+def inner_product(a: np.ndarray, b: np.ndarray) -> int:
+    """Add up the products of two lists of blocks; only the last bit of each eight counts, before and after."""
     total = 0
-    for x, y in zip(a, b, strict=True):
-        total ^= spaced(x) * spaced(y)
+    for x, y in zip(spaced_blocks(a), spaced_blocks(b), strict=True):
+        total ^= x * y
     return reduced(total)
 
 
@@ -95,7 +101,14 @@ def reduced(spaced_product: int) -> int:
     return product
 
 
-@lru_cache(maxsize=1 << 12)  # the coefficients of a check meet 128 columns
+@lru_cache  # one factor of many products
 def spaced(value: int) -> int:
     """Put seven zeros between neighbouring bits."""
     return int("0".join(f"{value:b}"), 16)
+
+
+def spaced_blocks(blocks: np.ndarray) -> list[int]:
+    """Put seven zeros between neighbouring bits of each block: a byte for each bit."""
+    spread = np.unpackbits(blocks, bitorder="little").tobytes()
+    step = 8 * BLOCK_BYTES
+    return [int.from_bytes(spread[at : at + step], "little") for at in range(0, len(spread), step)]

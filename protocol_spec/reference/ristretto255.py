@@ -8,6 +8,7 @@ encodings are compared.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from .errors import DecodeError
@@ -16,6 +17,7 @@ ELEMENT_BYTES = 32
 P = 2**255 - 19
 ORDER = 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, -1, P) % P
+TWICE_D = 2 * D % P
 SQRT_MINUS_ONE = pow(2, (P - 1) // 4, P)
 
 
@@ -108,11 +110,22 @@ def elligator(t: int) -> Point:
 
 def add(p: Point, q: Point) -> Point:
     """Add two points; the formula is complete (Hisil, Wong, Carter, Dawson, ASIACRYPT 2008, section 3.1)."""
-    a = (p.y - p.x) * (q.y - q.x)
-    b = (p.y + p.x) * (q.y + q.x)
-    c = 2 * D * p.t * q.t
-    d = 2 * p.z * q.z
+    a = (p.y - p.x) * (q.y - q.x) % P
+    b = (p.y + p.x) * (q.y + q.x) % P
+    c = TWICE_D * p.t % P * q.t % P
+    d = 2 * p.z * q.z % P
     e, f, g, h = b - a, d - c, d + c, b + a
+    return Point(e * f % P, g * h % P, f * g % P, e * h % P)
+
+
+def double(p: Point) -> Point:
+    """Add a point to itself (RFC 8032, section 5.1.4)."""
+    a = p.x * p.x % P
+    b = p.y * p.y % P
+    c = 2 * p.z * p.z % P
+    h = a + b
+    e, g = h - (p.x + p.y) ** 2 % P, a - b
+    f = c + g
     return Point(e * f % P, g * h % P, f * g % P, e * h % P)
 
 
@@ -122,13 +135,40 @@ def negated(p: Point) -> Point:
 
 
 def multiply(scalar: int, point: Point) -> Point:
-    """Return the multiple of a point, by doubling and adding from the highest bit."""
+    """Return the multiple of a point, by four doublings and one addition for each hexadecimal digit."""
+    multiples = first_multiples(point)
     product = IDENTITY
-    for bit in f"{scalar % ORDER:b}":
-        product = add(product, product)
-        if bit == "1":
-            product = add(product, point)
+    for digit in f"{scalar % ORDER:x}":
+        for _ in range(4):
+            product = double(product)
+        product = add(product, multiples[int(digit, 16)])
     return product
+
+
+def multiply_again(scalar: int, point: Point) -> Point:
+    """Return the multiple of a point of which many are asked for, by additions alone."""
+    product = IDENTITY
+    for digit, multiples in zip(f"{scalar % ORDER:064x}"[::-1], digit_multiples(point), strict=True):
+        product = add(product, multiples[int(digit, 16)])
+    return product
+
+
+@lru_cache(maxsize=4)
+def digit_multiples(point: Point) -> list[list[Point]]:
+    """Return what each digit can stand for in each of the 64 places of a scalar, the lowest first."""
+    tables = []
+    for _ in range(64):
+        tables.append(first_multiples(point))
+        point = add(tables[-1][15], point)
+    return tables
+
+
+def first_multiples(point: Point) -> list[Point]:
+    """Return a point's multiples by 0 to 15."""
+    multiples = [IDENTITY]
+    for _ in range(15):
+        multiples.append(add(multiples[-1], point))
+    return multiples
 
 
 def sqrt_ratio(u: int, v: int) -> tuple[bool, int]:

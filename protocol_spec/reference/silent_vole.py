@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from . import base_ot, blake3, lpn_code, pprf, softspoken
-from .blocks import BLOCK_BYTES, block, integer, multiply, xor_all
+from .blocks import BLOCK_BYTES, block, inner_product, integer, multiply, xor_all
 from .errors import DecodeError, UsageError, VerificationError
 from .randomness import role_stream
 from .ristretto255 import ELEMENT_BYTES
@@ -304,11 +304,13 @@ class Check:
         """Take the leaves of one batch; without a sacrificed value there is no check."""
         if not hasattr(self, "first"):
             return
-        for left, right in zip(e, c, strict=True):
-            if left.any():
-                self.first ^= multiply(self.power, integer(left))
-            self.second ^= multiply(self.power, integer(right))
+        powers = np.empty_like(c)
+        for place in range(len(c)):
+            powers[place] = block(self.power)
             self.power = multiply(self.power, self.chi)
+        noise = e.any(axis=1)  # few values are not zero
+        self.first ^= inner_product(powers[noise], e[noise])
+        self.second ^= inner_product(powers, c)
 
 
 def proof_of(sid: bytes, challenge: bytes, value: int) -> bytes:

@@ -149,17 +149,17 @@ def rows(columns: list[np.ndarray]) -> np.ndarray:
     return np.packbits(bits, axis=1, bitorder="little")
 
 
-def subspace_coefficients(sid: bytes, transcript: bytes, count: int) -> list[int]:
+def subspace_coefficients(sid: bytes, transcript: bytes, count: int) -> np.ndarray:
     """Return the coefficients of the subspace check, fixed by all that the receiver sent before it."""
     length = BLOCK_BYTES * (count // CHUNK_BITS - 1)
     stream = blake3.derive("psi/1 softspoken subspace", sid + transcript, length)
-    return [int.from_bytes(stream[at : at + BLOCK_BYTES], "little") for at in range(0, length, BLOCK_BYTES)]
+    return np.frombuffer(stream, dtype=np.uint8).reshape(-1, BLOCK_BYTES)
 
 
-def subspace_hash(coefficients: list[int], column: np.ndarray) -> int:
+def subspace_hash(coefficients: np.ndarray, column: np.ndarray) -> int:
     """Hash a column linearly to 128 bits; its last chunk is the sacrificed mask."""
     chunks = column.reshape(-1, BLOCK_BYTES)
-    return integer(chunks[-1]) ^ inner_product(coefficients, [integer(chunk) for chunk in chunks[:-1]])
+    return integer(chunks[-1]) ^ inner_product(coefficients, chunks[:-1])
 
 
 def column_digest(sid: bytes, hashes: list[int]) -> bytes:
