@@ -72,24 +72,21 @@ def test_every_size_of_the_product_leaves_128_bits() -> None:
 
 
 def transposed(matrices: np.ndarray, functionals: np.ndarray) -> np.ndarray:
-    """Carry functionals (block, bit, number) back over one pass: what they say of its input."""
+    """Carry functionals (block, bit, eight of them a byte) back over one pass: what they say of its input."""
     after = functionals.copy()
     before = np.zeros_like(after)
     count = len(after)
 
-    def product(matrix: np.ndarray, bits: np.ndarray) -> np.ndarray:
-        return (matrix.T.astype(np.int32) @ bits & 1).astype(np.uint8)
-
     for number in (2, 1, 0):
-        total = product(matrices[number, 0], after[number])
+        total = lpn_code.apply(matrices[number, 0].T, after[number])
         for back in range(number + 1, 4):
-            after[count + number - back] ^= product(matrices[number, back], total)
+            after[count + number - back] ^= lpn_code.apply(matrices[number, back].T, total)
     for number in range(count - 1, -1, -1):
         if after[number].any():
-            before[number] = product(matrices[number, 0], after[number])
+            before[number] = lpn_code.apply(matrices[number, 0].T, after[number])
             for back in (1, 2, 3):
                 if number >= back:
-                    after[number - back] ^= product(matrices[number, back], before[number])
+                    after[number - back] ^= lpn_code.apply(matrices[number, back].T, before[number])
     return before
 
 
@@ -110,11 +107,12 @@ def words(seed: bytes, outputs: int, share: float) -> tuple[np.ndarray, list[int
     functionals = np.zeros((outputs, len(living)), dtype=np.uint8)
     for place, output in enumerate(living):
         np.add.at(functionals[:, place], taps[output], 1)
-    rows = (functionals & 1).reshape(-1, lpn_code.BLOCK, len(living))
+    rows = np.packbits(functionals & 1, axis=1).reshape(outputs // lpn_code.BLOCK, lpn_code.BLOCK, -1)
     for use in (2, 1):
         matrices = lpn_code.matrices(lpn_code.code_stream(seed, outputs, use, 4 * outputs))
         rows = transposed(matrices, rows)
-    outside = np.packbits(rows.reshape(outputs, -1)[~part], axis=0)
+    numbered = np.unpackbits(rows.reshape(outputs, -1), axis=1, count=len(living))
+    outside = np.packbits(numbered[~part], axis=0)
     pairs = [(int.from_bytes(outside[:, k].tobytes(), "big"), 1 << k) for k in range(len(living))]
     sums, equations = [], 0
     while pairs:
