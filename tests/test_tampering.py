@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 
 import pytest
 from hypothesis import given, settings
@@ -58,6 +58,7 @@ def ends_well(
     return ended
 
 
+@cache
 def recorded(suite: Suite, receiver_joins: bool) -> list[tuple[bool, bytes]]:
     return record(*make_pair(RECEIVER_ITEMS, SENDER_ITEMS, suite=suite, receiver_joins=receiver_joins, run=1))
 
