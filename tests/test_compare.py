@@ -108,13 +108,15 @@ def test_a_folder_without_a_receipt_and_another_file_are_refused(run: Path, tmp_
 
 @pytest.mark.slow
 def test_a_real_run_is_compared_from_either_side(
-    psi_command: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+    psi_command: Callable[..., subprocess.CompletedProcess[str]],
+    psi_inside: Callable[..., subprocess.CompletedProcess[str]],
+    tmp_path: Path,
 ) -> None:
     sizes = ("--requests", "300", "--records", "500", "--matches", "21")
     assert psi_command("demo", *sizes, "--out", "demo", "-q").returncode == 0
     exposed = {}
     for side, name in (("requester", "requests.csv"), ("holder", "records.csv")):
-        shown = psi_command("compare", f"demo/{side}", "--file", f"demo/case/{name}", "--json")
+        shown = psi_inside("compare", f"demo/{side}", "--file", f"demo/case/{name}", "--json")
         assert shown.returncode == 0, shown.stderr
         exposed[side] = [way["exposed_without_match"] for way in json.loads(shown.stdout)["ways"]]
         assert (tmp_path / "demo" / side / "compare.html").exists()
