@@ -35,8 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run either the tests at scale or all the others."""
     at_scale = bool(config.getoption("--scale"))
-    kept = [item for item in items if (item.get_closest_marker("scale") is not None) == at_scale]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
+    for item in items:
+        chosen = (item.get_closest_marker("scale") is not None) == at_scale
+        (kept if chosen else left_out).append(item)
+    config.hook.pytest_deselected(items=left_out)
     items[:] = kept
 
 
