@@ -41,8 +41,20 @@ impl Threads {
     }
 
     /// Runs work whose parallel parts use these threads.
+    ///
+    /// # Panics
+    ///
+    /// If the work does.
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        self.pool.install(work)
+        let (mut work, mut result) = (Some(work), None);
+        self.enter(&mut || result = work.take().map(|work| work()));
+        #[allow(clippy::expect_used)] // the pool returns when the work is done
+        result.expect("the work was done")
+    }
+
+    /// Runs work of one type: the way into the pool is compiled once, and not again for all that goes through it.
+    fn enter(&self, work: &mut (dyn FnMut() + Send)) {
+        self.pool.install(work);
     }
 
     /// Fills a list a [`BATCH`] at a time: calls `work(first, batch)`, where `first` is the batch's position.
@@ -59,7 +71,7 @@ impl Threads {
         T: Send,
         E: Send,
     {
-        let results: Vec<_> = self.pool.install(|| {
+        let results: Vec<_> = self.install(|| {
             list.par_chunks_mut(BATCH).enumerate().map(|(batch, slice)| work(batch * BATCH, slice)).collect()
         });
         results.into_iter().collect()
@@ -67,14 +79,14 @@ impl Threads {
 
     /// Fills a list as [`Threads::try_fill`] does, with work that cannot fail.
     pub fn fill<T: Send>(&self, list: &mut [T], work: impl Fn(usize, &mut [T]) + Sync) {
-        self.pool.install(|| {
+        self.install(|| {
             list.par_chunks_mut(BATCH).enumerate().for_each(|(batch, slice)| work(batch * BATCH, slice));
         });
     }
 
     /// Sorts a list; `compare` leaves no two different members equal, so that one order is possible only.
     pub fn sort_by<T: Send>(&self, list: &mut [T], compare: impl Fn(&T, &T) -> Ordering + Send + Sync) {
-        self.pool.install(|| list.par_sort_unstable_by(compare));
+        self.install(|| list.par_sort_unstable_by(compare));
     }
 }
 
