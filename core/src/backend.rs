@@ -204,12 +204,15 @@ impl Backend {
 /// [`CoreError::UnknownBackend`], [`CoreError::AbsentBackend`] or [`CoreError::FailedSelfTest`] if `PSI_BACKEND` names one
 /// that cannot run.
 pub fn names() -> Result<Vec<(&'static str, String)>, CoreError> {
-    let chosen = Backend::chosen()?;
-    let passed_over = std::env::var_os(VARIABLE).is_none() && Backend::available().last() != Some(&chosen);
-    let note = if passed_over { ", since a faster one failed its self-test here" } else { "" };
+    let (vole, curve) = (Backend::chosen()?, curve::Kernel::chosen()?);
+    let note = |name: &str, is_passed_over| {
+        let forced = std::env::var_os(VARIABLE).is_some();
+        let why = if is_passed_over && !forced { ", since a faster one failed its self-test here" } else { "" };
+        format!("{name}{why}")
+    };
     Ok(vec![
-        ("vole", format!("{}{note}", chosen.name())),
-        ("ristretto255", curve::Kernel::chosen()?.describe().to_owned()),
+        ("vole", note(vole.name(), Backend::available().last() != Some(&vole))),
+        ("ristretto255", note(curve.describe(), curve.passed_over())),
         ("blake3", blake3().to_owned()),
         ("architecture", std::env::consts::ARCH.to_owned()),
     ])

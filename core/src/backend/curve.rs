@@ -14,6 +14,7 @@ use crate::params::ELEMENT_BYTES;
 use ristretto::Curve;
 
 mod ristretto;
+mod self_test;
 
 #[cfg(target_arch = "x86_64")]
 use super::curve_avx2;
@@ -79,18 +80,25 @@ pub(crate) enum Kernel {
 }
 
 impl Kernel {
-    /// Returns the kernel of this process: the best, or the one that `PSI_BACKEND` asks for.
+    /// Returns the kernel of this process: the best that passes its self-test, or the one that `PSI_BACKEND` asks for.
     ///
     /// `portable` is one element at a time; `avx2` and `avx512`, for which there is no kernel of its own, are AVX2.
     ///
     /// # Errors
     ///
-    /// [`CoreError::UnknownBackend`] or [`CoreError::AbsentBackend`] if the variable names one that cannot run.
+    /// [`CoreError::UnknownBackend`] or [`CoreError::AbsentBackend`] if the variable names one that cannot run,
+    /// [`CoreError::FailedSelfTest`] if it names one that computes something else here than curve25519-dalek.
     pub(crate) fn chosen() -> Result<&'static Self, CoreError> {
         static CHOSEN: OnceLock<Result<Kernel, CoreError>> = OnceLock::new();
         let chosen = CHOSEN.get_or_init(|| match std::env::var_os("PSI_BACKEND") {
-            None => Ok(Self::avx2().unwrap_or(Self::OneByOne)),
-            Some(name) => Self::named(&name.to_string_lossy()),
+            None => Ok(Self::avx2().filter(self_test::passes).unwrap_or(Self::OneByOne)),
+            Some(name) => Self::named(&name.to_string_lossy()).and_then(|kernel| {
+                if self_test::passes(&kernel) {
+                    Ok(kernel)
+                } else {
+                    Err(CoreError::FailedSelfTest { name: "avx2" })
+                }
+            }),
         });
         chosen.as_ref().map_err(CoreError::clone)
     }
@@ -110,6 +118,11 @@ impl Kernel {
         return curve_avx2::Avx2::detect().map(|evidence| Self::Avx2(Box::new(Curve::new(evidence))));
         #[cfg(not(target_arch = "x86_64"))]
         None
+    }
+
+    /// Returns whether this processor could run a faster kernel, which then failed its self-test.
+    pub(crate) fn passed_over(&self) -> bool {
+        matches!(self, Self::OneByOne) && Self::avx2().is_some()
     }
 
     /// Returns every kernel that this processor can run.
