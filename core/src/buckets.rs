@@ -50,8 +50,7 @@ pub struct Buckets<W> {
 impl<W: Word> Buckets<W> {
     /// Takes `count` values, which `fill(first, values)` writes in pieces.
     pub fn new(count: usize, fill: impl Fn(usize, &mut [W]) + Sync) -> Self {
-        let mut buckets = Self::default();
-        buckets.clear(count);
+        let mut buckets = Self::with_room(count);
         let blocks = (0..count).step_by(BLOCK).map(|first| (BLOCK.min(count - first), first));
         buckets.append(blocks.collect(), fill);
         buckets
@@ -63,16 +62,11 @@ impl<W: Word> Buckets<W> {
         Self::new(values.len(), |first, block| block.copy_from_slice(&values[first..first + block.len()]))
     }
 
-    /// Empties the buckets for a list of `count` values; the memory is used again if there is enough of it.
-    pub fn clear(&mut self, count: usize) {
-        self.bits = count.checked_ilog2().unwrap_or(0).saturating_sub(BUCKET_LOG).clamp(1, MAX_BUCKET_BITS);
-        self.starts.clear();
-        self.blocks.clear();
-        self.blocks.push(0);
-        if self.values.len() < count {
-            self.values = Vec::new(); // before there is a larger one
-            self.values = zeroed(count);
-        }
+    /// Makes room for a list of `count` values.
+    #[must_use]
+    pub fn with_room(count: usize) -> Self {
+        let bits = count.checked_ilog2().unwrap_or(0).saturating_sub(BUCKET_LOG).clamp(1, MAX_BUCKET_BITS);
+        Self { values: zeroed(count), blocks: vec![0], starts: Vec::new(), bits }
     }
 
     /// Takes the next values of the list, in blocks that are distributed side by side: of each its length, below 2^32, and
@@ -80,7 +74,7 @@ impl<W: Word> Buckets<W> {
     ///
     /// # Panics
     ///
-    /// If there are more values than the buckets were emptied for.
+    /// If there are more values than there is room for.
     pub fn append<T: Send>(&mut self, blocks: Vec<(usize, T)>, write: impl Fn(T, &mut [W]) + Sync) {
         let mut end = self.blocks[self.blocks.len() - 1];
         let mut rest = &mut self.values[end..];

@@ -99,7 +99,7 @@ impl Batches {
         });
         self.partitioned = true;
         self.bins_done = 0;
-        self.tags.clear(batch.len());
+        self.tags = Buckets::with_room(batch.len());
         let reports = if engine.report { batch.len() } else { 0 };
         if self.reports.len() != reports {
             self.reports = zeroed(reports);
@@ -144,11 +144,6 @@ impl Batches {
         self.left.pop_front();
         self.partitioned = false;
         std::mem::take(&mut self.tags)
-    }
-
-    /// Takes the memory of tags that were sent for those of the next batch.
-    pub(super) fn give_back(&mut self, tags: Buckets<u128>) {
-        self.tags = tags;
     }
 
     /// Returns why two tags of the batch that was taken last are equal: the items are.

@@ -342,12 +342,11 @@ impl<V: Value> Sender<V> {
             let end = encoder.finished();
             let last = end && self.batches.done();
             self.outbox.frame(frame, last);
+            if !end {
+                self.encoder = Some(encoder);
+            }
             if last {
                 self.end_tags();
-            } else if end {
-                self.batches.give_back(encoder.into_tags());
-            } else {
-                self.encoder = Some(encoder);
             }
         } else if self.batches.evaluated(&self.engine) {
             let Self { engine, batches, .. } = self;

@@ -117,12 +117,6 @@ impl Encoder {
         let equal = parts.into_par_iter().enumerate().map_init(Default::default, sort_and_write);
         if equal.reduce(|| false, |one, other| one | other) && *strict { Err(EqualTags) } else { Ok(()) }
     }
-
-    /// Returns the buckets, whose memory can be used again.
-    #[must_use]
-    pub fn into_tags(self) -> Buckets<u128> {
-        self.tags
-    }
 }
 
 /// Returns the counts of the tags by their prefix: for each prefix as many bits 1 as it has tags, and a bit 0.
