@@ -94,7 +94,7 @@ impl Encoder {
         let Self { tags, strict, prefix_bytes, rest_bytes, ready, taken, bucket } = self;
         let first = *bucket;
         let mut ends = vec![0];
-        while ends[ends.len() - 1] < least && *bucket < tags.count() {
+        while *bucket < tags.count() && (ends[ends.len() - 1] < least || tags.len(*bucket) == 0) {
             ends.push(ends[ends.len() - 1] + tags.len(*bucket) * *rest_bytes);
             *bucket += 1;
         }
@@ -417,6 +417,14 @@ mod tests {
             tags.swap(0, count / 3);
             assert!(encode(&tags, 16, 1 << 20) == code);
         }
+    }
+
+    #[test]
+    fn nothing_is_left_behind_the_last_tag() {
+        // Both begin with a bit 0, so that the bucket behind them is empty.
+        let tags = [1 << 100, 2 << 100];
+        assert_eq!(encode(&tags, 16, 32).len(), 1);
+        assert_eq!(encode(&tags, 16, 16).len(), 2);
     }
 
     #[test]
