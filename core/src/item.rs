@@ -9,7 +9,7 @@ use crate::buckets::{Buckets, Table};
 use crate::error::CoreError;
 use crate::lanes::{ContextHash, MESSAGE_BYTES};
 use crate::params::{DIGEST_BYTES, ITEM_CONTEXT};
-use crate::text::column::Column;
+use crate::text::column::{Column, short_view};
 use crate::threads::Threads;
 
 /// Appends the digests of the rows of a batch: for each key column the length of the value as u32 and its UTF-8 bytes.
@@ -90,13 +90,14 @@ impl Scratch {
     ) -> Result<(), CoreError> {
         let blocks = &mut self.blocks[..digests.len()];
         let lengths = &mut self.lengths[..digests.len()];
+        encode_short(columns, first, blocks, lengths);
         let mut long = Vec::new();
         for (offset, (block, length)) in blocks.iter_mut().zip(&mut *lengths).enumerate() {
-            *length = encode_short(columns, first + offset, block).unwrap_or_else(|| {
+            if *length == LONG {
                 long.push(offset);
                 *block = [0; MESSAGE_BYTES];
-                0
-            });
+                *length = 0;
+            }
         }
         hash.hash(lengths, blocks, digests);
         for offset in long {
@@ -107,20 +108,47 @@ impl Scratch {
     }
 }
 
-/// Writes the encoding of a row into a block, zeros behind it; returns its length unless it is too long for a block.
-#[inline]
-fn encode_short(columns: &[Column<'_>], row: usize, block: &mut [u8; MESSAGE_BYTES]) -> Option<u32> {
-    *block = [0; MESSAGE_BYTES];
-    let mut used = 0;
+/// The length of an encoding that does not fit a block.
+const LONG: u32 = u32::MAX;
+
+/// Writes the encodings of the rows from `first` on into blocks, zeros behind them, and their lengths: [`LONG`] for those
+/// that are too long.
+///
+/// Column by column, so that nothing is asked for each value that is the same for all.
+fn encode_short(columns: &[Column<'_>], first: usize, blocks: &mut [[u8; MESSAGE_BYTES]], lengths: &mut [u32]) {
+    blocks.fill([0; MESSAGE_BYTES]);
+    lengths.fill(0);
     for column in columns {
-        let value = column.value(row);
-        let (length, place) = block.get_mut(used..)?.split_at_mut_checked(4)?;
-        #[allow(clippy::cast_possible_truncation)] // what fits a block
-        length.copy_from_slice(&(value.len() as u32).to_le_bytes());
-        place.get_mut(..value.len())?.copy_from_slice(value);
-        used += 4 + value.len();
+        let rows = first..first + blocks.len();
+        let places = blocks.iter_mut().zip(&mut *lengths).zip(rows.clone());
+        if let Some(views) = column.views(rows) {
+            for (((block, used), row), view) in places.zip(views) {
+                // What a short value leaves of its 16 bytes is zero, and the next value begins there.
+                if let (Some((encoded, length)), Some(place)) =
+                    (short_view(*view), block.get_mut(*used as usize..).and_then(<[u8]>::first_chunk_mut))
+                {
+                    *place = encoded.to_le_bytes();
+                    *used += length;
+                } else {
+                    append_value(column.value(row), block, used);
+                }
+            }
+        } else {
+            places.for_each(|((block, used), row)| append_value(column.value(row), block, used));
+        }
     }
-    u32::try_from(used).ok()
+}
+
+/// Appends a value to an encoding, if it fits its block.
+fn append_value(value: &[u8], block: &mut [u8; MESSAGE_BYTES], used: &mut u32) {
+    let place = block.get_mut(*used as usize..).and_then(|rest| rest.get_mut(..4 + value.len()));
+    *used = place.map_or(LONG, |place| {
+        #[allow(clippy::cast_possible_truncation)] // what fits a block
+        let length = value.len() as u32;
+        place[..4].copy_from_slice(&length.to_le_bytes());
+        place[4..].copy_from_slice(value);
+        *used + 4 + length
+    });
 }
 
 /// Writes the encoding of a row of any length.
@@ -285,6 +313,31 @@ mod tests {
         });
         for before in [0, 3] {
             assert_eq!(digested(&pieces, before, 1).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn the_encoding_of_a_row_is_its_lengths_and_bytes_however_long_and_in_whatever_column() {
+        // 12: the most bytes of a short value; 60: those that fit a block.
+        let lengths = [0, 1, 11, 12, 13, 28, 35, 47, 48, 49, 59, 60, 61, 100];
+        let pairs: Vec<_> = lengths.iter().flat_map(|&a| lengths.iter().map(move |&b| [a, b, a % 13])).collect();
+        let values =
+            |column: usize| pairs.iter().map(move |pair| "abc"[column..].repeat(99)[..pair[column]].to_owned());
+        let views =
+            [0, 1, 2].map(|column| Arc::new(StringViewArray::from_iter_values(values(column))) as ArrayRef);
+        let plain = [0, 1, 2].map(|column| Arc::new(StringArray::from_iter_values(values(column))) as ArrayRef);
+        let [a, b, c] = views.clone();
+        for columns in [views.to_vec(), plain.to_vec(), vec![a, plain[1].clone(), c], vec![b]] {
+            let digests = digested(&[columns.clone()], 0, 1).unwrap();
+            for (row, digest) in digests.iter().enumerate() {
+                let mut encoded = Vec::new();
+                for array in &columns {
+                    let column = Column::new(0, array, 0).unwrap();
+                    encoded.extend(u32::try_from(column.value(row).len()).unwrap().to_le_bytes());
+                    encoded.extend(column.value(row));
+                }
+                assert_eq!(*digest, blake3::derive_key(ITEM_CONTEXT, &encoded), "{:?}", pairs[row]);
+            }
         }
     }
 

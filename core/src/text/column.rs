@@ -55,15 +55,17 @@ impl<'a> Column<'a> {
     #[must_use]
     pub fn short(&self, row: usize) -> Option<(u128, usize)> {
         if let Self::View(array) = self {
-            let view = array.views()[row];
-            #[allow(clippy::cast_possible_truncation)] // the length is the lowest 32 bits
-            let length = view as u32 as usize;
-            // What stands behind the bytes of the value is for nobody to rely on.
-            return (length <= SHORT_BYTES).then(|| (view >> 32 & !(u128::MAX << (8 * length)), length));
+            return short_view(array.views()[row]).map(|(encoded, length)| (encoded >> 32, length as usize - 4));
         }
         let value = self.value(row);
         let bytes = || value.iter().rev().fold(0, |bytes, &byte| bytes << 8 | u128::from(byte));
         (value.len() <= SHORT_BYTES).then(|| (bytes(), value.len()))
+    }
+
+    /// Returns the views of some rows, if there are views.
+    #[must_use]
+    pub fn views(&self, rows: std::ops::Range<usize>) -> Option<&[u128]> {
+        if let Self::View(array) = self { Some(&array.views()[rows]) } else { None }
     }
 
     /// Shows each value to a function, in their order.
@@ -77,11 +79,44 @@ impl<'a> Column<'a> {
     }
 }
 
+/// The bits of a view that are the length and the bytes of a value of each length.
+static OF_VALUE: [u128; SHORT_BYTES + 1] = {
+    let mut masks = [0; SHORT_BYTES + 1];
+    let mut length = 0;
+    while length <= SHORT_BYTES {
+        masks[length] = u128::MAX >> (8 * (SHORT_BYTES - length));
+        length += 1;
+    }
+    masks
+};
+
+/// Returns what a view says of a value that stands in it: its length as u32 and its bytes, zeros behind them; and how many
+/// bytes these are together.
+#[inline]
+#[must_use]
+pub fn short_view(view: u128) -> Option<(u128, u32)> {
+    #[allow(clippy::cast_possible_truncation)] // the length is the lowest 32 bits
+    let length = view as u32;
+    // What stands behind the bytes of the value is for nobody to rely on.
+    OF_VALUE.get(length as usize).map(|mask| (view & mask, 4 + length))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
+
+    #[test]
+    fn what_stands_behind_a_short_value_in_its_view_is_left_out() {
+        let bytes = u128::from_le_bytes(*b"\x00\x00\x00\x00elevenbytes!");
+        for length in 0..=12_u32 {
+            let (encoded, used) = short_view(bytes | u128::from(length)).unwrap();
+            let expected = [&length.to_le_bytes()[..], &b"elevenbytes!"[..length as usize], &[0; 12]].concat();
+            assert_eq!((&encoded.to_le_bytes()[..], used), (&expected[..16], 4 + length));
+        }
+        assert_eq!(short_view(bytes | 13), None);
+    }
 
     #[test]
     fn short_values_are_alike_in_every_encoding() {
