@@ -27,7 +27,7 @@ mod value;
 pub use decode::BinDecoder;
 pub use encode::Workspace;
 pub use params::{BIN_ITEMS, Parameters};
-pub use partition::{Bins, Key};
+pub use partition::{Bins, Kept, Key};
 pub use rows::{RowHash, ValueHash};
 pub use triangulate::Triangulated;
 pub use value::Value;

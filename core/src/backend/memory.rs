@@ -55,6 +55,18 @@ fn room<T>(length: usize) -> usize {
     ((bytes + MARGIN).next_multiple_of(HUGE_PAGE) - MARGIN) / size_of::<T>()
 }
 
+/// Sets the length of a buffer, whose content is of no more use.
+///
+/// A new one has huge pages that nobody has touched: the threads that write to it share the first touch, which costs more
+/// than the items that are moved.
+pub fn grow<T: Copy + Default + FromZeros>(buffer: &mut Vec<T>, length: usize, wipe: impl Fn(&mut Vec<T>)) {
+    if buffer.capacity() < length {
+        wipe(buffer);
+        *buffer = zeroed(length);
+    }
+    buffer.resize(length, T::default());
+}
+
 /// Asks for the cache line of an element, if the index is in the slice.
 #[inline(always)]
 #[allow(clippy::inline_always)] // one instruction

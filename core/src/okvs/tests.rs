@@ -131,9 +131,12 @@ fn a_bin_has_its_items_in_the_order_of_the_list() {
         let mut bins = Bins::new();
         bins.fill(&rows, &keys[..count / 3]); // the second filling replaces the first
         bins.fill(&rows, &keys);
+        let mut places = Bins::<()>::new();
+        places.fill_places(&rows, &keys);
         let mut seen = 0;
         for bin in 0..rows.parameters().bins {
             assert!(bins.indices(bin).is_sorted());
+            assert_eq!(places.indices(bin), bins.indices(bin));
             assert!(
                 bins.items(bin).iter().zip(bins.indices(bin)).all(|(key, index)| *key == keys[*index as usize])
             );

@@ -3,8 +3,9 @@
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::backend::Backend;
+use crate::backend::memory::prefetch;
 use crate::error::CoreError;
-use crate::okvs::{BinDecoder, Bins, Parameters, RowHash, Value, ValueHash};
+use crate::okvs::{BinDecoder, Kept, Parameters, RowHash, Value, ValueHash};
 use crate::ot::softspoken;
 use crate::params::{DIGEST_BYTES, SEED_BYTES, SID_BYTES, VoleSuite, check_count};
 use crate::prg::Randomness;
@@ -21,6 +22,8 @@ pub(super) const HASH_BYTES: usize = 32;
 const PIECE: usize = 1 << 15;
 /// Items of a piece that are worked on at a time: what is known of them stays in the first-level cache.
 const CHUNK: usize = 1 << 10;
+/// Items of a list that are asked for before they are copied: as many as a processor waits for at a time, and some more.
+const AHEAD: usize = 16;
 /// Bins that are worked on between two looks at what has arrived, for each thread.
 pub(super) const BINS_PER_STEP: usize = 8;
 
@@ -154,14 +157,14 @@ impl Evaluation<'_> {
     /// C at the receiver and B' at the sender.
     pub(super) fn pieces<'a>(
         &self,
-        bins: &'a Bins<[u8; DIGEST_BYTES]>,
         range: std::ops::Range<usize>,
         columns: &'a [u128],
+        items_of: impl Fn(usize) -> Items<'a>,
     ) -> impl Iterator<Item = Piece<'a>> {
         let bin_columns = self.rows.parameters().bin_columns();
         range.flat_map(move |bin| {
             let columns = &columns[bin * bin_columns..(bin + 1) * bin_columns];
-            bins.items(bin).chunks(PIECE).map(move |items| Piece { items, columns })
+            items_of(bin).chunks(PIECE).map(move |items| Piece { items, columns })
         })
     }
 
@@ -169,8 +172,11 @@ impl Evaluation<'_> {
     pub(super) fn evaluate<V: Value>(&self, piece: &Piece<'_>, tags: &mut [u128], reports: &mut [u128]) {
         let mut values = Zeroizing::new([0; CHUNK]);
         let mut hashed = Zeroizing::new(vec![V::default(); if self.delta.is_some() { CHUNK } else { 0 }]);
+        let mut picked = Vec::new();
         let decoder = BinDecoder::new(self.rows, piece.columns);
-        for (number, (items, tags)) in piece.items.chunks(CHUNK).zip(tags.chunks_mut(CHUNK)).enumerate() {
+        let chunks: Vec<_> = piece.items.chunks(CHUNK).collect();
+        for (number, (items, tags)) in chunks.iter().zip(tags.chunks_mut(CHUNK)).enumerate() {
+            let (items, next) = (items.in_order(&mut picked), chunks.get(number + 1));
             let values = &mut values[..items.len()];
             decoder.decode(items, values);
             if let Some((delta, value_hash)) = self.delta {
@@ -181,7 +187,12 @@ impl Evaluation<'_> {
             self.output.each(
                 values,
                 self.mask,
-                |i| &items[i],
+                |i| {
+                    if let Some(next) = next {
+                        next.ask_for(i); // it comes while the hash is made
+                    }
+                    &items[i]
+                },
                 |i, tag, report| {
                     tags[i] = tag;
                     if let Some(place) = reports.get_mut(number * CHUNK + i) {
@@ -190,13 +201,71 @@ impl Evaluation<'_> {
                 },
             );
         }
+        Kept::wipe(&mut picked);
     }
 }
 
 /// Items of one bin that are evaluated together.
 pub(super) struct Piece<'a> {
-    pub(super) items: &'a [[u8; DIGEST_BYTES]],
+    pub(super) items: Items<'a>,
     columns: &'a [u128],
+}
+
+/// Items in the order of a bin.
+#[derive(Clone, Copy)]
+pub(super) enum Items<'a> {
+    /// They lie in this order.
+    There(&'a [[u8; DIGEST_BYTES]]),
+    /// Their places in a list.
+    In(&'a [[u8; DIGEST_BYTES]], &'a [u32]),
+}
+
+impl<'a> Items<'a> {
+    pub(super) fn len(self) -> usize {
+        match self {
+            Self::There(items) => items.len(),
+            Self::In(_, places) => places.len(),
+        }
+    }
+
+    /// Cuts them into pieces of `count` at most.
+    fn chunks(self, count: usize) -> impl Iterator<Item = Self> {
+        (0..self.len()).step_by(count).map(move |start| {
+            let part = start..self.len().min(start + count);
+            match self {
+                Self::There(items) => Self::There(&items[part]),
+                Self::In(list, places) => Self::In(list, &places[part]),
+            }
+        })
+    }
+
+    /// Returns them, copied to `room` if they lie in a list.
+    fn in_order<'b>(self, room: &'b mut Vec<[u8; DIGEST_BYTES]>) -> &'b [[u8; DIGEST_BYTES]]
+    where
+        'a: 'b,
+    {
+        match self {
+            Self::There(items) => items,
+            Self::In(list, places) => {
+                room.clear();
+                room.extend(places.iter().enumerate().map(|(i, place)| {
+                    self.ask_for(i + AHEAD);
+                    list[*place as usize]
+                }));
+                room
+            }
+        }
+    }
+
+    /// Asks for the cache line of one of them, if there are so many and they lie in a list.
+    #[inline]
+    fn ask_for(self, i: usize) {
+        if let Self::In(list, places) = self
+            && let Some(place) = places.get(i)
+        {
+            prefetch(list, *place as usize);
+        }
+    }
 }
 
 /// Returns the length of the `extend` message.

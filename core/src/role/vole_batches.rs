@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::backend::memory::zeroed;
+use crate::backend::memory::{grow, zeroed};
 use crate::buckets::Buckets;
 use crate::error::CoreError;
 use crate::item::repeated;
-use crate::okvs::{Bins, RowHash, Value, ValueHash};
+use crate::okvs::{Bins, Kept, RowHash, Value, ValueHash};
 use crate::params::DIGEST_BYTES;
 use crate::prg::Randomness;
-use crate::role::vole::{Engine, Evaluation, Secret, next_of};
+use crate::role::vole::{Engine, Evaluation, Items, Secret, next_of};
 use crate::tags::lookup::Lookup;
 use crate::tags::order::{Order, batches};
 use crate::tags::output::Output;
@@ -34,7 +34,9 @@ pub(super) struct Batches {
     order: Option<Order>,
     /// The batch at hand and those behind it.
     left: VecDeque<Range<usize>>,
-    bins: Bins<[u8; DIGEST_BYTES]>,
+    /// The items of the batch at hand, if there are several batches.
+    batch: Vec<[u8; DIGEST_BYTES]>,
+    bins: Bins<()>,
     /// Whether the bins have the batch at hand.
     partitioned: bool,
     bins_done: usize,
@@ -55,6 +57,7 @@ impl Batches {
             items,
             order,
             left,
+            batch: Vec::new(),
             bins: Bins::new(),
             partitioned: false,
             bins_done: 0,
@@ -83,18 +86,19 @@ impl Batches {
         self.partitioned && self.bins_done == engine.parameters.bins
     }
 
-    /// Puts the items of the batch at hand into the order of their bins.
+    /// Finds the bins of the items of the batch at hand.
     fn partition(&mut self, engine: &Engine, rows: &RowHash) {
         let Some(batch) = self.left.front() else { return };
-        let Self { items, order, bins, .. } = self;
+        let Self { items, order, bins, batch: list, .. } = self;
         engine.threads.install(|| match order {
-            None => bins.fill(rows, items),
+            None => bins.fill_places(rows, items),
             Some(order) => {
                 // Two passes: places follow from each other step by step, and items of a list as long as this one lie far
                 // away; by themselves the loads of many items are under way at once.
-                let batch: Vec<_> = batch.clone().into_par_iter().map(|place| order.item(place)).collect();
-                let batch: Vec<_> = batch.into_par_iter().map(|place| items[place]).collect();
-                bins.fill(rows, &batch);
+                let places: Vec<_> = batch.clone().into_par_iter().map(|place| order.item(place)).collect();
+                grow(list, places.len(), Kept::wipe);
+                list.par_iter_mut().zip(places).for_each(|(item, place)| *item = items[place]);
+                bins.fill_places(rows, list);
             }
         });
         self.partitioned = true;
@@ -103,9 +107,6 @@ impl Batches {
         let reports = if engine.report { batch.len() } else { 0 };
         if self.reports.len() != reports {
             self.reports = zeroed(reports);
-        }
-        if self.single() {
-            self.items = Arc::default(); // the bins have them
         }
     }
 
@@ -122,13 +123,14 @@ impl Batches {
             return self.partition(engine, &hashes.rows);
         }
         let range = engine.bins_of_step(self.bins_done, bins_there);
-        let Self { bins, tags, reports, .. } = self;
+        let Self { items, order, batch, bins, tags, reports, .. } = self;
+        let list: &[_] = if order.is_none() { items } else { batch };
         let mut reports = reports.get_mut(bins.starts()[range.start]..).unwrap_or_default();
         let Hashes { rows, values, output, mask } = hashes;
         let evaluation = Evaluation { rows, output, mask: mask.0, delta: Some((delta, values)) };
         self.bins_done = range.end;
         let pieces: Vec<_> = evaluation
-            .pieces(bins, range, columns)
+            .pieces(range, columns, |bin| Items::In(list, bins.indices(bin)))
             .map(|piece| {
                 let count = piece.items.len();
                 (count, (piece, next_of(&mut reports, count)))
@@ -148,14 +150,8 @@ impl Batches {
 
     /// Returns why two tags of the batch that was taken last are equal: the items are.
     pub(super) fn equal_tags(&self, engine: &Engine) -> CoreError {
-        let Self { bins, .. } = self;
-        let mut items = vec![[0; DIGEST_BYTES]; bins.starts()[engine.parameters.bins]];
-        for bin in 0..engine.parameters.bins {
-            for (item, index) in bins.items(bin).iter().zip(bins.indices(bin)) {
-                items[*index as usize] = *item;
-            }
-        }
-        match repeated(&items, &engine.threads) {
+        let list = if self.single() { &self.items } else { &self.batch };
+        match repeated(list, &engine.threads) {
             Ok(Some((first, second))) => CoreError::RepeatedItem { first, second },
             Ok(None) => CoreError::NotEncodable,
             Err(error) => error,
@@ -165,6 +161,8 @@ impl Batches {
     /// Forgets the items and what was made of them.
     pub(super) fn clear(&mut self) {
         self.items = Arc::default();
+        Kept::wipe(&mut self.batch);
+        self.batch = Vec::new();
         self.bins = Bins::new();
         self.tags = Buckets::default();
         self.reports = Vec::new();
@@ -195,5 +193,11 @@ impl Batches {
             None => index,
             Some(order) => order.item(batch.start + index as usize) as u32,
         }));
+    }
+}
+
+impl Drop for Batches {
+    fn drop(&mut self) {
+        Kept::wipe(&mut self.batch);
     }
 }

@@ -14,7 +14,7 @@ use crate::item::repeated;
 use crate::okvs::{Bins, RowHash, Triangulated, Value, Workspace};
 use crate::ot::base::CHOICE_BYTES;
 use crate::params::DIGEST_BYTES;
-use crate::role::vole::{BLOCK_BYTES, Engine, Evaluation, HASH_BYTES, Secret, VoleSetup, array, next_of};
+use crate::role::vole::{BLOCK_BYTES, Engine, Evaluation, HASH_BYTES, Items, Secret, VoleSetup, array, next_of};
 use crate::role::vole_frame::{BODY_BYTES, Inbox, Kind, Outbox, split};
 use crate::role::{Phase, Role, Status};
 use crate::sort::sort;
@@ -406,7 +406,7 @@ impl<V: Value> Receiver<V> {
         let mut own_tags = &mut tags[start..];
         let mut reports = reports.get_mut(start..).unwrap_or_default();
         let pieces: Vec<_> = evaluation
-            .pieces(bins, range, &self.c)
+            .pieces(range, &self.c, |bin| Items::There(bins.items(bin)))
             .map(|piece| {
                 let count = piece.items.len();
                 (piece, next_of(&mut own_tags, count), next_of(&mut reports, count))

@@ -30,8 +30,8 @@ const PIECE: usize = 1 << 12;
 /// *Learns* nothing or, where both learn, its items that the receiver reports. *The peer learns* the intersection.
 /// *Both see* both sizes. *Holds against* the same parties as [`super::VoleReceiver`].
 ///
-/// Memory: 32 bytes for each own item, 16 for each column of the store, and for each item of a batch 36 bytes of bins, 16
-/// of tag and, where both learn, 16 of report value.
+/// Memory: 32 bytes for each own item, 16 for each column of the store, and for each item of a batch 6 bytes of bins, 16
+/// of tag, where both learn 16 of report value, and where there are several batches 32 of the item.
 pub struct VoleSender(Box<dyn Side>);
 
 /// The role for either field.

@@ -8,8 +8,9 @@ use crate::tags::{MAX_TAG_BYTES, cut};
 
 /// Bytes of an input: an element of the field and a digest.
 const INPUT_BYTES: u32 = 48;
-/// Items that are hashed at a time: a multiple of the lanes of every backend, few enough for the stack.
-const PIECE: usize = 64;
+/// Items that are hashed at a time: the most lanes that a backend has, so that what `digest` asks for ahead is never more
+/// than a processor waits for at a time.
+const PIECE: usize = 16;
 
 /// The keyed hash of one session. Wiped when dropped; it has no `Debug`.
 pub struct Output {
