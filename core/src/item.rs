@@ -328,7 +328,7 @@ mod tests {
         let plain = [0, 1, 2].map(|column| Arc::new(StringArray::from_iter_values(values(column))) as ArrayRef);
         let [a, b, c] = views.clone();
         for columns in [views.to_vec(), plain.to_vec(), vec![a, plain[1].clone(), c], vec![b]] {
-            let digests = digested(&[columns.clone()], 0, 1).unwrap();
+            let digests = digested(std::slice::from_ref(&columns), 0, 1).unwrap();
             for (row, digest) in digests.iter().enumerate() {
                 let mut encoded = Vec::new();
                 for array in &columns {

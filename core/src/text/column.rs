@@ -115,7 +115,7 @@ mod tests {
             let expected = [&length.to_le_bytes()[..], &b"elevenbytes!"[..length as usize], &[0; 12]].concat();
             assert_eq!((&encoded.to_le_bytes()[..], used), (&expected[..16], 4 + length));
         }
-        assert_eq!(short_view(bytes | 13), None);
+        assert_eq!(short_view(bytes | 0x0d), None);
     }
 
     #[test]
