@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 SCHEMA = "psi/plan/1"
 _READ_BYTES = 1 << 22
 
-# Seconds on the machine of the measurements: of the gate at all and for each byte, of a vole exchange at all and for
-# each item of the receiver and of the sender, of a group exchange for each element.
-_GATE_S, _GATE_BYTE_S = 0.06, 6.2e-9
+# Seconds on the machine of the measurements: of the gate at all, for each byte and for each value that is looked at, of
+# a vole exchange at all and for each item of the receiver and of the sender, of a group exchange for each element.
+_GATE_S, _GATE_BYTE_S, _GATE_VALUE_S = 0.06, 3.9e-9, 0.69e-7
 _VOLE_S, _VOLE_RECEIVER_S, _VOLE_SENDER_S = 0.048, 0.24e-6, 0.08e-6
 _SEMI_HONEST = 0.9
 # Of the exchange, by the depth of its trees, at 1.28 million: 9 cost 40 ms a run on one machine and nothing on another.
@@ -43,11 +43,14 @@ _REHEARSED_ITEMS = 1 << 17
 _REHEARSED_GROUP_ITEMS = 256
 _REHEARSAL_S = 0.077  # of vole-malicious, at that number of items on either side
 
-# Bytes: of the process, of what the gate holds of a file at a time, of an item and of a column of the store.
+# Bytes while a file is read: of the process, for each byte of the file up to a limit, for each row.
+_READING_BYTES, _READ_BYTE_BYTES, _READ_FILE_BYTES, _READ_ROW_BYTES = 150_000_000, 2.5, 55_000_000, 80
+# Bytes of the exchange: of the process, of what is left of the file's reading, of an item and of a column of the store.
 _PROCESS_BYTES = 165_000_000
-_GATE_BYTES = 70_000_000
+_LEFT_BYTES = 70_000_000
 _ROW_BYTES = 110  # of a file that is not here
-_RECEIVER_ITEM_BYTES, _SENDER_ITEM_BYTES, _BATCH_ITEM_BYTES = 84, 76, 48
+_RECEIVER_ITEM_BYTES, _SENDER_ITEM_BYTES = 84, 76
+_BATCH_ITEM_BYTES, _BATCHES_ITEM_BYTES = 18, 50  # of a batch that is the whole list, and of one of several
 _SENDER_COLUMN_BYTES, _BLOCK_BYTES = 20, 16
 _GROUP_ITEM_BYTES = 160
 _IDLE_ITEM_BYTES = (
@@ -176,7 +179,8 @@ def plan(
                 hint="bring fewer rows, or agree on terms with another max_items",
             )
     slowness = _Slowness(threads)
-    gate_s = (_GATE_S + _GATE_BYTE_S * file_bytes) * slowness.vole
+    values = rows * _columns_looked_at(agreement, side)
+    gate_s = (_GATE_S + _GATE_BYTE_S * file_bytes + _GATE_VALUE_S * values) * slowness.vole
     keys = [_plan_key(agreement, key, counts, slowness) for key in agreement.keys]
     receiver = terms.receiver(agreement)
     sides: dict[Side, SidePlan] = {}
@@ -187,10 +191,7 @@ def plan(
             role,
             counts[each],
             sum(key.sends_bytes[each] for key in keys),
-            _PROCESS_BYTES
-            + min(own_bytes, _GATE_BYTES)
-            + idle_bytes
-            + max(key.role_bytes[each] for key in keys),
+            _memory_bytes(own_bytes, counts[each], idle_bytes + max(key.role_bytes[each] for key in keys)),
             gate_s if each == side else None,
         )
 
@@ -206,6 +207,13 @@ def plan(
         sent = sum(sum(key.sends_bytes.values()) for key in others)
         trees.append(TreesPlan(tree_depth, sent, sum(key.exchange_s for key in others), link_s(sent)))
     return Plan(side, sides, keys, exchange_s, link_mbit_s, link_s(total), agreement.tree_depth, trees)
+
+
+def _columns_looked_at(agreement: Terms, side: Side) -> int:
+    """Return how many columns of a file the gate looks at."""
+    party = getattr(agreement, side)
+    names = {*party.required, *(column for rule in party.rules for column in rule.columns)}
+    return len(names | {getattr(part, side) for key in agreement.keys for part in key.columns})
 
 
 def _plan_key(agreement: Terms, key: Key, counts: Mapping[Side, int], slowness: _Slowness) -> KeyPlan:
@@ -266,15 +274,24 @@ def count_rows(file: Path) -> tuple[int, int]:
     return max(lines + (last != b"\n") - 1, 0), length
 
 
+def _memory_bytes(file_bytes: int, rows: int, role_bytes: int) -> int:
+    """Return the memory of a process at its peak: while it reads its file, or later."""
+    reading = (
+        _READING_BYTES + int(_READ_BYTE_BYTES * min(file_bytes, _READ_FILE_BYTES)) + _READ_ROW_BYTES * rows
+    )
+    return max(reading, _PROCESS_BYTES + min(file_bytes, _LEFT_BYTES) + role_bytes)
+
+
 def _role_bytes(role: Role, items: int, sent: Traffic, suite: Suite) -> int:
     """Return the memory of a role and its items at their peak."""
     if suite in (Suite.ECDH, Suite.ECDH_CARDINALITY):
         return _GROUP_ITEM_BYTES * items
     if role is Role.RECEIVER:
         return _RECEIVER_ITEM_BYTES * items + (_BLOCK_BYTES + sent.value_bytes) * sent.columns
+    single = items <= sent.batch_items
     return (
         _SENDER_ITEM_BYTES * items
-        + _BATCH_ITEM_BYTES * min(items, sent.batch_items)
+        + (_BATCH_ITEM_BYTES * items if single else _BATCHES_ITEM_BYTES * sent.batch_items)
         + _SENDER_COLUMN_BYTES * sent.columns
     )
 
