@@ -40,10 +40,12 @@ dev: .venv/.dev ## install in place with everything that developing needs
 
 check: static fast-tests ## before every commit: format, lint, types, stub, clippy, import graph, fast tests
 
-# The programs of the crate's tests are compiled while packages come over the network.
+# While packages come over the network the programs of the crate's tests are compiled, and the wheel is tried beside the
+# linters: much of either uses one core.
 test: ## everything: what CI calls
 	$(MAKE) -j2 .venv/.dev crate-test-programs
-	$(MAKE) static covered-tests vectors-check wheel-tests crate-tests small-demo
+	$(MAKE) -j2 static wheel-tests
+	$(MAKE) covered-tests vectors-check crate-tests small-demo
 
 test-slow: test ## and at a million items and more, with overflow checks, by every backend that can run here
 	$(BIN)/python -m pytest -q --scale
