@@ -34,8 +34,8 @@ _READ_BYTES = 1 << 22
 
 # Seconds on the machine of the measurements: of the gate at all, for each byte and for each value that is looked at, of
 # a vole exchange at all and for each item of the receiver and of the sender, of a group exchange for each element.
-_GATE_S, _GATE_BYTE_S, _GATE_VALUE_S = 0.06, 3.9e-9, 0.69e-7
-_VOLE_S, _VOLE_RECEIVER_S, _VOLE_SENDER_S = 0.048, 0.24e-6, 0.08e-6
+_GATE_S, _GATE_BYTE_S, _GATE_VALUE_S = 0.05, 1.0e-9, 0.78e-7
+_VOLE_S, _VOLE_RECEIVER_S, _VOLE_SENDER_S = 0.039, 0.195e-6, 0.065e-6
 _SEMI_HONEST = 0.9
 # Of the exchange, by the depth of its trees, at 1.28 million: 9 cost 40 ms a run on one machine and nothing on another.
 _TREES_S = {7: 1.0, 8: 1.0, 9: 1.04}
