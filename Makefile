@@ -28,7 +28,7 @@ WHEEL_TESTS := $(addprefix tests/,test_official_vectors.py test_vectors.py test_
 SMALL := --requests 20000 --records 20000 --matches 750
 
 .PHONY: help demo dev check test test-slow bench vectors wheel clean
-.PHONY: static fast-tests covered-tests crate-tests crate-test-programs wheel-tests small-demo
+.PHONY: static lint fast-tests covered-tests crate crate-lint crate-tests crate-test-programs vectors-check wheel-tests small-demo
 
 help: ## say what there is
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,12 +40,11 @@ dev: .venv/.dev ## install in place with everything that developing needs
 
 check: static fast-tests ## before every commit: format, lint, types, stub, clippy, import graph, fast tests
 
-# While packages come over the network the programs of the crate's tests are compiled, and the wheel is tried beside the
-# linters: much of either uses one core.
+# Two things at a time, since much of each uses one core or waits for the network.
 test: ## everything: what CI calls
-	$(MAKE) -j2 .venv/.dev crate-test-programs
-	$(MAKE) -j2 static wheel-tests
-	$(MAKE) covered-tests vectors-check crate-tests small-demo
+	$(MAKE) -j2 .venv/.dev crate
+	$(MAKE) -j2 wheel-tests lint vectors-check small-demo
+	$(MAKE) covered-tests
 
 test-slow: test ## and at a million items and more, with overflow checks, by every backend that can run here
 	$(BIN)/python -m pytest -q --scale
@@ -74,11 +73,21 @@ clean: ## remove what was built; the files people made stay
 
 # --- parts -------------------------------------------------------------------------------------------------------
 
-static: .venv/.dev
+static: lint crate-lint
+
+lint: .venv/.dev
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy psi protocol_spec/reference benchmarks demos
 	$(BIN)/python -m mypy.stubtest psi._core
+
+# What there is to do for the crate by itself, one after another.
+crate: .venv/bin/python
+	$(MAKE) crate-test-programs
+	$(MAKE) crate-lint
+	$(MAKE) crate-tests
+
+crate-lint: .venv/bin/python
 	if cargo fmt --version >/dev/null 2>&1; then cargo fmt --manifest-path $(CRATE) --check; \
 	else echo "make: rustfmt is not installed, its check is left out" >&2; fi
 	if cargo clippy --version >/dev/null 2>&1; then \
@@ -97,10 +106,9 @@ covered-tests: .venv/.dev
 crate-test-programs: .venv/bin/python
 	$(CARGO) test -q --no-run --manifest-path $(CRATE) --profile tested
 
-crate-tests: .venv/.dev crate-test-programs
+crate-tests: crate-test-programs
 	$(CARGO) test --manifest-path $(CRATE) --profile tested
 
-.PHONY: vectors-check
 vectors-check: .venv/.dev
 	$(BIN)/python protocol_spec/generate.py --check
 
